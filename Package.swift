@@ -1,0 +1,70 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .treatAllWarnings(as: .error),
+]
+
+// One target a floor; a floor may use only what stands below it. ARCHITECTURE.md has the picture.
+let package = Package(
+    name: "execstream",
+    products: [
+        .executable(name: "execstream", targets: ["execstream"]),
+        .library(name: "ExecCore", targets: ["ExecCore"]),
+        .library(name: "ExecServer", targets: ["ExecServer"]),
+        .library(name: "ExecClient", targets: ["ExecClient"]),
+    ],
+    targets: [
+        .systemLibrary(
+            name: "CProtobufC",
+            pkgConfig: "libprotobuf-c",
+            providers: [.apt(["libprotobuf-c-dev"])],
+        ),
+        .target(name: "CExecProto", dependencies: ["CProtobufC"]),
+        .target(name: "CLinux"),
+        .target(name: "Kernel", dependencies: ["CLinux"], swiftSettings: settings),
+        .target(name: "ExecModel", swiftSettings: settings),
+        .target(
+            name: "Wire",
+            dependencies: ["ExecModel", "CExecProto", "CProtobufC"],
+            swiftSettings: settings,
+        ),
+        .target(name: "ExecCore", dependencies: ["ExecModel", "Kernel"], swiftSettings: settings),
+        .target(
+            name: "ExecServer",
+            dependencies: ["ExecModel", "Kernel", "Wire", "ExecCore"],
+            swiftSettings: settings,
+        ),
+        .target(
+            name: "ExecClient",
+            dependencies: ["ExecModel", "Kernel", "Wire"],
+            swiftSettings: settings,
+        ),
+        .executableTarget(
+            name: "execstream",
+            dependencies: ["ExecModel", "Kernel", "ExecCore", "ExecServer", "ExecClient"],
+            swiftSettings: settings,
+        ),
+        .testTarget(name: "KernelTests", dependencies: ["Kernel"], swiftSettings: settings),
+        .testTarget(
+            name: "WireTests",
+            dependencies: ["Wire", "ExecModel", "CExecProto", "CProtobufC"],
+            swiftSettings: settings,
+        ),
+        .testTarget(
+            name: "ExecCoreTests",
+            dependencies: ["ExecCore", "ExecModel", "Kernel"],
+            swiftSettings: settings,
+        ),
+        .testTarget(
+            name: "ServiceTests",
+            dependencies: ["ExecServer", "ExecClient", "ExecCore", "ExecModel", "Kernel", "Wire"],
+            swiftSettings: settings,
+        ),
+    ],
+    swiftLanguageModes: [.v6],
+    cLanguageStandard: .gnu17,
+)

@@ -1,0 +1,91 @@
+/// What to run, and how. Two equal commands are the same command: a repeated start joins.
+public struct Command: Hashable, Sendable {
+    /// The program and its arguments; never empty in a valid command.
+    public var argv: [String]
+    /// Set on top of the server's base environment, or alone with `clearEnvironment`.
+    public var environment: [String: String] = [:]
+    /// Start from an empty environment.
+    public var clearEnvironment = false
+    /// Where to run; empty: the server's own directory.
+    public var workingDirectory = ""
+    /// Present: run on a pseudo-terminal.
+    public var terminal: Terminal?
+    /// Whether stdin is open; otherwise it is `/dev/null`.
+    public var stdin = false
+    /// After this long the exec is stopped, in milliseconds; 0: never.
+    public var timeoutMS: UInt64 = 0
+    /// Between the stop signal and SIGKILL, in milliseconds; 0: the server's default.
+    public var graceMS: UInt64 = 0
+    /// The polite signal; 0: SIGTERM.
+    public var stopSignal: Int32 = 0
+    /// How long output may outlive the process, in milliseconds; 0: the server's default.
+    public var drainMS: UInt64 = 0
+    /// `name`, `uid` or `uid:gid`; empty: the server's own.
+    public var user = ""
+    /// Bounds on what it may consume.
+    public var limits = Limits()
+    /// For finding it again.
+    public var labels: [String: String] = [:]
+
+    /// Makes a command with every option at its default.
+    public init(_ argv: [String]) { self.argv = argv }
+}
+
+/// A pseudo-terminal to run on.
+public struct Terminal: Hashable, Sendable {
+    /// Its size at the start; never 0×0 in a valid command.
+    public var size: WindowSize
+    /// `$TERM`; empty: `xterm-256color`.
+    public var term: String
+
+    /// Describes a terminal.
+    public init(size: WindowSize, term: String = "") {
+        self.size = size
+        self.term = term
+    }
+}
+
+/// A terminal's size in characters.
+public struct WindowSize: Hashable, Sendable {
+    /// Lines.
+    public var rows: UInt32
+    /// Characters in a line.
+    public var columns: UInt32
+
+    /// Makes a size.
+    public init(rows: UInt32, columns: UInt32) {
+        self.rows = rows
+        self.columns = columns
+    }
+}
+
+/// Bounds on what an exec may consume; 0: none.
+public struct Limits: Hashable, Sendable {
+    /// The most bytes of output that are kept.
+    public var logBytesMax: UInt64 = 0
+    /// Memory, in bytes.
+    public var memoryBytesMax: UInt64 = 0
+    /// Processes and threads.
+    public var pidsMax: UInt32 = 0
+    /// Processor time per second; 1000 is one core.
+    public var cpuMillis: UInt64 = 0
+    /// Open files per process.
+    public var openFilesMax: UInt64 = 0
+
+    /// No limits.
+    public init() {}
+}
+
+/// What becomes of an exec whose clients have all gone.
+public struct OnDisconnect: Hashable, Sendable {
+    /// False: it goes on. True: it is stopped.
+    public var stop: Bool
+    /// Only if nobody has attached for this long, in milliseconds.
+    public var afterMS: UInt64
+
+    /// The default is to keep it.
+    public init(stop: Bool = false, afterMS: UInt64 = 0) {
+        self.stop = stop
+        self.afterMS = afterMS
+    }
+}
