@@ -17,6 +17,7 @@ public struct ExecError: Error, Sendable, CustomStringConvertible {
         self.cause = cause
     }
 
+    /// Code, message and cause, in one line.
     public var description: String {
         guard let cause else { return "\(code): \(message)" }
         return "\(code): \(message) (\(cause))"
@@ -24,8 +25,10 @@ public struct ExecError: Error, Sendable, CustomStringConvertible {
 
     /// A gRPC status code. Open: a newer server may answer with a code this library has no name for.
     public struct Code: RawRepresentable, Hashable, Sendable, CustomStringConvertible {
+        /// The number on the wire.
         public let rawValue: Int32
 
+        /// Any number: one without a name is a newer server's.
         public init(rawValue: Int32) { self.rawValue = rawValue }
 
         /// Not an error.
@@ -70,8 +73,10 @@ public struct ExecError: Error, Sendable, CustomStringConvertible {
             "UNAUTHENTICATED",
         ]
 
+        /// gRPC's name.
         public var description: String {
-            Self.names.indices.contains(Int(rawValue)) ? Self.names[Int(rawValue)] : "CODE_\(rawValue)"
+            Self.names.indices.contains(Int(rawValue))
+                ? Self.names[Int(rawValue)] : "CODE_\(rawValue)"
         }
     }
 }

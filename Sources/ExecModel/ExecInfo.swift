@@ -65,7 +65,11 @@ public struct LifecycleEvent: Hashable, Sendable {
 
     /// Makes an event.
     public init(
-        sequence: UInt64, unixNS: Int64, kind: Kind, info: ExecInfo, missed: UInt64 = 0,
+        sequence: UInt64,
+        unixNS: Int64,
+        kind: Kind,
+        info: ExecInfo,
+        missed: UInt64 = 0,
     ) {
         self.sequence = sequence
         self.unixNS = unixNS

@@ -16,6 +16,7 @@ public struct ExecKey: Hashable, Sendable, CustomStringConvertible {
         self.execID = execID
     }
 
+    /// containerID/execID.
     public var description: String { "\(containerID)/\(execID)" }
 
     /// Throws INVALID_ARGUMENT, naming `field`, unless `id` may be a container's or an exec's name.

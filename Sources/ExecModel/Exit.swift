@@ -111,3 +111,20 @@ public struct Usage: Hashable, Sendable {
         self.maxRSSBytes = maxRSSBytes
     }
 }
+
+/// The process is gone; it has not exited before its pipes are drained too.
+public struct Ended: Hashable, Sendable {
+    /// What it returned, or 128 and its signal.
+    public var code: Int32
+    /// The signal that killed it; 0: none did.
+    public var signal: Int32
+    /// When, in nanoseconds of the Unix clock.
+    public var unixNS: Int64
+
+    /// Makes a notice.
+    public init(code: Int32, signal: Int32 = 0, unixNS: Int64 = 0) {
+        self.code = code
+        self.signal = signal
+        self.unixNS = unixNS
+    }
+}

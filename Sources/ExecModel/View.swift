@@ -60,7 +60,10 @@ public struct Gap: Hashable, Sendable {
 
     /// Makes a gap.
     public init(
-        firstSequence: UInt64, lastSequence: UInt64, stdoutBytes: UInt64, stderrBytes: UInt64,
+        firstSequence: UInt64,
+        lastSequence: UInt64,
+        stdoutBytes: UInt64,
+        stderrBytes: UInt64,
     ) {
         self.firstSequence = firstSequence
         self.lastSequence = lastSequence
