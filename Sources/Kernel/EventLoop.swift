@@ -1,0 +1,210 @@
+internal import CLinux
+internal import Glibc
+internal import Synchronization
+
+/// One thread's events: descriptors, timers, and what other threads hand over.
+///
+/// A turn: wait; tell handlers what is ready; run due timers; run jobs and wakes until none is left
+/// (at most `passesMax` rounds, so that posting without end cannot starve the descriptors).
+///
+/// Level-triggered, so nothing has to be remembered and no wake-up can be lost. Nothing is polled:
+/// without a timer the wait has no end. Unless said otherwise, members are for the loop's thread.
+package final class EventLoop: Sendable {
+    /// For logs, and the thread's name.
+    package let name: String
+
+    let epoll: Descriptor
+    private let doorbell: Descriptor
+    private let mailbox = Mutex(Mailbox())
+    /// The thread inside `run`; 0: none.
+    private let owner = Atomic<UInt>(0)
+
+    // The loop's own state. Guard: only the thread in `owner` touches it (assertCurrent), and run()
+    // hands it from one such thread to the next through `owner` (acquire and release).
+    nonisolated(unsafe) var table = RegistrationTable()
+    nonisolated(unsafe) var timers = TimerHeap<() -> Void>()
+    nonisolated(unsafe) var turnStart = Instant(nanoseconds: 0)
+    nonisolated(unsafe) private(set) var hasEnded = false
+    nonisolated(unsafe) private var batch: [Mailbox.Letter] = []
+    nonisolated(unsafe) private let events: UnsafeMutableBufferPointer<epoll_event>
+    nonisolated(unsafe) private let scratchBuffer: UnsafeMutableRawBufferPointer
+
+    private static let eventsMax = 256
+    private static let passesMax = 8
+    private static let scratchBytes = 256 * 1024
+
+    /// Makes a loop; nothing happens before a thread calls `run`.
+    package init(name: String) throws(Errno) {
+        self.name = name
+        epoll = Descriptor(owning: try SystemCall.value { el_epoll_create() })
+        doorbell = Descriptor(owning: try SystemCall.value { el_eventfd() })
+        events = .allocate(capacity: EventLoop.eventsMax)
+        events.initialize(repeating: epoll_event())
+        scratchBuffer = .allocate(byteCount: EventLoop.scratchBytes, alignment: 4096)
+        let (epoll, doorbell) = (epoll.number, doorbell.number)
+        // Edge-triggered, so that ringing needs no answer: the counter is never read.
+        try SystemCall.value {
+            el_epoll_control(
+                epoll,
+                EPOLL_CTL_ADD,
+                doorbell,
+                EPOLLIN.rawValue | EPOLLET.rawValue,
+                Registration.doorbell.eventData,
+            )
+        }
+    }
+
+    deinit {
+        events.deallocate()
+        scratchBuffer.deallocate()
+    }
+
+    /// Makes the calling thread the loop's until `stop`; then lets go of all handlers and timers.
+    /// Jobs posted before `stop` have then run; SIGPIPE stays blocked in the thread.
+    package func run() {
+        let (claimed, _) = owner.compareExchange(
+            expected: 0,
+            desired: EventLoop.currentThread,
+            ordering: .acquiring,
+        )
+        precondition(claimed, "loop \(name) already has a thread")
+        precondition(!hasEnded, "loop \(name) has ended; a loop runs once")
+        el_block_sigpipe()
+        turnStart = SystemClocks().now
+        while !turn() {}
+        end()
+        owner.store(0, ordering: .releasing)
+    }
+
+    /// Ends `run` after the current turn. Any thread.
+    package func stop() {
+        if mailbox.withLock({ $0.stop() }) == .mustRing { ring() }
+    }
+
+    /// Whether the calling thread is the loop's. Any thread.
+    package var isCurrent: Bool {
+        owner.load(ordering: .relaxed) == EventLoop.currentThread
+    }
+
+    /// Traps where the calling thread isn't the loop's. Any thread.
+    package func assertCurrent(_ caller: StaticString = #function) {
+        precondition(isCurrent, "\(caller) is for the thread of loop \(name) only")
+    }
+
+    /// When this turn began. Cheap; close enough for deadlines.
+    package var now: Instant {
+        assertCurrent()
+        return turnStart
+    }
+
+    /// 256 KiB for whoever is being called back, until it returns: what it holds after that is
+    /// anybody's.
+    package var scratch: UnsafeMutableRawBufferPointer {
+        assertCurrent()
+        return scratchBuffer
+    }
+
+    private static var currentThread: UInt { UInt(pthread_self()) }
+}
+
+// MARK: From any thread
+
+extension EventLoop {
+    /// Runs `job` on the loop, after all that was posted before. Any thread. False: the loop has
+    /// ended, and the job was dropped.
+    @discardableResult
+    package func execute(_ job: @escaping @Sendable () -> Void) -> Bool {
+        post(.job(job))
+    }
+
+    /// Calls `target.woken()` on the loop, after all that was posted before; from the loop's own
+    /// thread, at the end of this turn. Any thread. Allocates nothing in the steady state and makes
+    /// at most one system call for each time that the loop sleeps. Dropped once the loop has ended.
+    package func wake(_ target: any LoopTarget) {
+        post(.wake(target))
+    }
+
+    @discardableResult
+    private func post(_ letter: Mailbox.Letter) -> Bool {
+        switch mailbox.withLock({ $0.post(letter) }) {
+        case .delivered: return true
+        case .refused: return false
+        case .mustRing:
+            ring()
+            return true
+        }
+    }
+
+    private func ring() {
+        let answer = el_eventfd_ring(doorbell.number)
+        precondition(answer == 0, "an eventfd takes a ring: \(Errno(-answer))")
+    }
+}
+
+// MARK: The turn
+
+extension EventLoop {
+    /// One turn; true: `stop` was called.
+    private func turn() -> Bool {
+        let count = wait()
+        turnStart = SystemClocks().now
+        // Timers that this turn's handlers set are the next turn's, even at no distance.
+        let timersBefore = timers.nextOrder
+        for index in 0..<count { deliver(events[index]) }
+        while let body = timers.popDue(at: turnStart, before: timersBefore) { body() }
+        runLetters(passes: EventLoop.passesMax)
+        return mailbox.withLock { $0.isStopping }
+    }
+
+    private func wait() -> Int {
+        var timeout: Int64 = -1
+        if let deadline = timers.nextDeadline {
+            timeout = max(0, (deadline - SystemClocks().now).wholeNanoseconds)
+        }
+        if timeout != 0, !mailbox.withLock({ $0.fallAsleep() }) { timeout = 0 }
+        let count = el_epoll_wait(
+            epoll.number,
+            events.baseAddress,
+            Int32(EventLoop.eventsMax),
+            timeout,
+        )
+        if count >= 0 { return Int(count) }
+        // Interrupted: a turn without events works the timeout out anew.
+        precondition(count == -EINTR, "waiting for events: \(Errno(-count))")
+        return 0
+    }
+
+    private func deliver(_ event: epoll_event) {
+        let registration = Registration(eventData: event.data.u64)
+        // No slot: the doorbell, or one that an earlier handler of this turn deregistered.
+        guard let slot = table[registration] else { return }
+        let readiness = Readiness(events: event.events, interest: slot.interest)
+        if !readiness.isEmpty { slot.handler?.ready(readiness) }
+    }
+
+    private func runLetters(passes: Int) {
+        for _ in 0..<passes {
+            mailbox.withLock { $0.collect(into: &batch) }
+            if batch.isEmpty { return }
+            for letter in batch {
+                switch letter {
+                case .job(let job): job()
+                case .wake(let target): target.woken()
+                }
+            }
+            batch.removeAll(keepingCapacity: true)
+        }
+    }
+
+    private func end() {
+        runLetters(passes: EventLoop.passesMax)
+        hasEnded = true
+        // Let go of here rather than with the loop: they may be what keeps the loop alive. Moved out
+        // first, since what goes away with them may still call the loop.
+        let letters = mailbox.withLock { $0.close() }
+        var (oldTable, oldTimers) = (RegistrationTable(), TimerHeap<() -> Void>())
+        swap(&table, &oldTable)
+        swap(&timers, &oldTimers)
+        withExtendedLifetime((letters, oldTable, oldTimers)) {}
+    }
+}

@@ -1,0 +1,13 @@
+internal import Glibc
+
+/// The signals that the floors above have to name.
+package enum Signals {
+    /// SIGHUP.
+    package static let hangUp: Int32 = SIGHUP
+    /// SIGINT.
+    package static let interrupt: Int32 = SIGINT
+    /// SIGKILL.
+    package static let kill: Int32 = SIGKILL
+    /// SIGTERM.
+    package static let terminate: Int32 = SIGTERM
+}

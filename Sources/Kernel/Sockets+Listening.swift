@@ -1,0 +1,129 @@
+internal import CLinux
+internal import Glibc
+
+extension Sockets {
+    /// Listens. A socket file gets 0600 from its first moment on; one that nobody answers on any more
+    /// is replaced, and one that somebody does is EADDRINUSE.
+    package static func listen(
+        on address: SocketAddress,
+        backlog: Int32 = 1024,
+    ) throws(SocketFailure) -> Listening {
+        switch address {
+        case .unix(let path): try listen(on: address, path: path, backlog: backlog)
+        case .tcp: try listenTCP(on: address, backlog: backlog)
+        }
+    }
+
+    private static func listenTCP(
+        on address: SocketAddress,
+        backlog: Int32,
+    ) throws(SocketFailure) -> Listening {
+        var failure = SocketFailure(step: .resolve, errno: .notFound, address: address)
+        for raw in try rawAddresses(of: address, forListening: true) {
+            do throws(SocketFailure) {
+                let socket = try create(raw, for: address)
+                set(1, SOL_SOCKET, SO_REUSEADDR, socket)
+                try bind(socket, to: raw, for: address)
+                try listen(socket, backlog: backlog, for: address)
+                return Listening(address: boundAddress(socket) ?? address, descriptor: socket)
+            } catch {
+                failure = error
+            }
+        }
+        throw failure
+    }
+
+    private static func listen(
+        on address: SocketAddress,
+        path: String,
+        backlog: Int32,
+    ) throws(SocketFailure) -> Listening {
+        guard let raw = try rawAddresses(of: address, forListening: true).first else {
+            preconditionFailure("a path is an address")
+        }
+        let socket = try create(raw, for: address)
+        // On Linux the socket file takes its permissions from the socket: there is no moment at which
+        // others could connect, and the process's umask stays alone.
+        fchmod(socket.number, 0o600)
+        // Held until it listens: a second server must not take the file for a stale one meanwhile.
+        let lock = lockDirectory(of: path)
+        do throws(SocketFailure) {
+            try bind(socket, to: raw, for: address)
+        } catch  where error.errno == .addressInUse {
+            try removeStale(path, raw, for: address)
+            try bind(socket, to: raw, for: address)
+        }
+        try listen(socket, backlog: backlog, for: address)
+        lock?.close()
+        return Listening(address: address, descriptor: socket)
+    }
+
+    /// Best effort: some file systems have no such locks.
+    private static func lockDirectory(of path: String) -> Descriptor? {
+        guard let parent = Files.parent(of: path) else { return nil }
+        let number = el_open(parent, O_RDONLY | O_DIRECTORY, 0)
+        if number < 0 { return nil }
+        let directory = Descriptor(owning: number)
+        _ = try? SystemCall.value { posix(flock(number, LOCK_EX)) }
+        return directory
+    }
+
+    /// Removes a socket file that nobody answers on; throws for anything else.
+    private static func removeStale(
+        _ path: String,
+        _ raw: RawAddress,
+        for address: SocketAddress,
+    ) throws(SocketFailure) {
+        var status = stat()
+        if lstat(path, &status) != 0 { return }
+        guard status.st_mode & S_IFMT == S_IFSOCK else {
+            throw SocketFailure(
+                step: .bind,
+                errno: .addressInUse,
+                address: address,
+                detail: "there is a file that isn't a socket",
+            )
+        }
+        let probe = try create(raw, for: address)
+        let answer = raw.with { posix(Glibc.connect(probe.number, $0, $1)) }
+        guard answer == -ECONNREFUSED else {
+            throw SocketFailure(
+                step: .bind,
+                errno: .addressInUse,
+                address: address,
+                detail: "somebody listens on it already",
+            )
+        }
+        unlink(path)
+    }
+
+    private static func bind(
+        _ socket: borrowing Descriptor,
+        to raw: RawAddress,
+        for address: SocketAddress,
+    ) throws(SocketFailure) {
+        let number = socket.number
+        let answer = raw.with { posix(Glibc.bind(number, $0, $1)) }
+        if answer != 0 {
+            throw SocketFailure(step: .bind, errno: Errno(-answer), address: address)
+        }
+    }
+
+    private static func listen(
+        _ socket: borrowing Descriptor,
+        backlog: Int32,
+        for address: SocketAddress,
+    ) throws(SocketFailure) {
+        let answer = posix(Glibc.listen(socket.number, backlog))
+        if answer != 0 {
+            throw SocketFailure(step: .listen, errno: Errno(-answer), address: address)
+        }
+    }
+
+    private static func boundAddress(_ socket: borrowing Descriptor) -> SocketAddress? {
+        let number = socket.number
+        let raw = try? RawAddress { address, length in posix(getsockname(number, address, &length))
+        }
+        return raw?.numeric
+    }
+}
