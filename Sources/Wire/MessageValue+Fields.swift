@@ -1,0 +1,93 @@
+internal import CExecProto
+internal import CProtobufC
+
+// Reading: from protobuf-c's fields to Swift's values. Nothing here keeps a pointer.
+
+extension ProtobufCBinaryData {
+    /// The field's text, whatever is in it; throws where it is not UTF-8.
+    func text(_ field: @autoclosure () -> String) throws(DecodeFailure) -> String {
+        guard len > 0 else { return "" }
+        guard let text = String(validating: buffer, as: UTF8.self) else {
+            throw DecodeFailure(field(), "is not UTF-8")
+        }
+        return text
+    }
+
+    /// The field's bytes.
+    var bytes: [UInt8] { Array(buffer) }
+
+    private var buffer: UnsafeBufferPointer<UInt8> { UnsafeBufferPointer(start: data, count: len) }
+}
+
+/// The repeated message type of which protobuf-c hands out `count` at `start`.
+typealias RawList<Raw> = UnsafeMutablePointer<UnsafeMutablePointer<Raw>?>
+
+extension MessageValue {
+    /// The message in a field; nil: the field is absent.
+    static func optional(
+        _ raw: UnsafeMutablePointer<Raw>?,
+        _ field: String,
+    ) throws(DecodeFailure) -> Self? {
+        guard let raw else { return nil }
+        return try within(field) { () throws(DecodeFailure) in try Self(raw: raw) }
+    }
+
+    /// The message in a field that no answer and no call goes without.
+    static func required(
+        _ raw: UnsafeMutablePointer<Raw>?,
+        _ field: String,
+    ) throws(DecodeFailure) -> Self {
+        guard let value = try optional(raw, field) else {
+            throw DecodeFailure(field, "is missing")
+        }
+        return value
+    }
+
+    /// The messages in a repeated field.
+    static func list(
+        _ count: Int,
+        _ start: RawList<Raw>?,
+        _ field: String,
+    ) throws(DecodeFailure) -> [Self] {
+        var values: [Self] = []
+        values.reserveCapacity(count)
+        for (index, raw) in UnsafeBufferPointer(start: start, count: count).enumerated() {
+            guard let raw else { continue }
+            let value = try within("\(field)[\(index)]") { () throws(DecodeFailure) in
+                try Self(raw: raw)
+            }
+            values.append(value)
+        }
+        return values
+    }
+}
+
+/// The texts in a repeated field.
+func texts(
+    _ count: Int,
+    _ start: UnsafeMutablePointer<ProtobufCBinaryData>?,
+    _ field: String,
+) throws(DecodeFailure) -> [String] {
+    var values: [String] = []
+    values.reserveCapacity(count)
+    for (index, raw) in UnsafeBufferPointer(start: start, count: count).enumerated() {
+        values.append(try raw.text("\(field)[\(index)]"))
+    }
+    return values
+}
+
+/// The pairs in a map field; of two with one key the last counts.
+func map(
+    _ count: Int,
+    _ start: RawList<Execstream__V1__StringPair>?,
+    _ field: String,
+) throws(DecodeFailure) -> [String: String] {
+    var values: [String: String] = [:]
+    values.reserveCapacity(count)
+    for (index, raw) in UnsafeBufferPointer(start: start, count: count).enumerated() {
+        guard let pair = raw?.pointee else { continue }
+        let key = try pair.key.text("\(field)[\(index)].key")
+        values[key] = try pair.value.text("\(field)[\(index)].value")
+    }
+    return values
+}
