@@ -1,0 +1,39 @@
+internal import ExecModel
+
+extension Command {
+    /// Throws INVALID_ARGUMENT that names the field, or UNIMPLEMENTED for what this server does not
+    /// do yet. What passes can be run, or fails for a reason of the system's.
+    func check() throws(ExecError) {
+        guard let program = argv.first else { throw Self.invalid("argv is empty") }
+        guard !program.isEmpty else { throw Self.invalid("argv[0] is empty") }
+        for (index, argument) in argv.enumerated() {
+            try Self.refuseNUL(argument, "argv[\(index)]")
+        }
+        for (name, value) in environment {
+            guard !name.isEmpty, !name.utf8.contains(UInt8(ascii: "=")) else {
+                throw Self.invalid("env has a name that is empty or has '=' in it")
+            }
+            try Self.refuseNUL(name, "a name in env")
+            try Self.refuseNUL(value, "a value in env")
+        }
+        try Self.refuseNUL(workingDirectory, "working_dir")
+        try Self.refuseNUL(user, "user")
+        guard (0...64).contains(stopSignal) else {
+            throw Self.invalid("stop_signal is \(stopSignal); signals are 1 to 64")
+        }
+        try refuseWhatIsNotThereYet()
+    }
+
+    private func refuseWhatIsNotThereYet() throws(ExecError) {
+        if terminal != nil { throw ExecError(.unimplemented, "terminal is not available yet") }
+        if limits != Limits() { throw ExecError(.unimplemented, "limits are not available yet") }
+    }
+
+    private static func refuseNUL(_ text: String, _ field: String) throws(ExecError) {
+        guard !text.utf8.contains(0) else { throw invalid("\(field) has a NUL byte in it") }
+    }
+
+    private static func invalid(_ message: String) -> ExecError {
+        ExecError(.invalidArgument, "command: \(message)")
+    }
+}

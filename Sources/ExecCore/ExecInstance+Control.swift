@@ -1,0 +1,64 @@
+package import ExecModel
+internal import Kernel
+internal import Synchronization
+
+/// What can be asked of an exec that this server runs. From any thread.
+extension ExecInstance {
+    /// Sends a signal to the exec's whole group, or to its first process; `done` is called with what
+    /// came of it, on the exec's loop.
+    ///
+    /// Throws FAILED_PRECONDITION where it has exited or somebody else runs it.
+    package func signal(
+        _ request: SignalRequest,
+        done: @escaping @Sendable (ExecError?) -> Void,
+    ) throws(ExecError) {
+        guard exit == nil else { throw ExecError(.failedPrecondition, "\(key) has exited") }
+        try running().signal(request, done: done)
+    }
+
+    /// The polite end: its stop signal, the grace (its own where none is given), SIGKILL. Does
+    /// nothing where it has exited.
+    ///
+    /// Throws FAILED_PRECONDITION where somebody else runs it.
+    package func stop(_ cause: StopCause, grace: Duration? = nil) throws(ExecError) {
+        guard exit == nil else { return }
+        try running().stop(cause, grace: grace)
+    }
+
+    /// Whether stdin can be sent to it.
+    package var takesStdin: Bool { controller.withLock { $0 }?.hasStdin ?? false }
+
+    /// A client that may send stdin comes. Returns the bytes that it may send at once; `credit` is
+    /// called, on the exec's loop, with what it may send besides: whenever the exec has taken some.
+    package func addStdinWriter(
+        _ writer: UInt64,
+        credit: @escaping @Sendable (Int) -> Void,
+    ) -> Int {
+        controller.withLock { $0 }?.addStdinWriter(writer, credit: credit) ?? 0
+    }
+
+    /// That client goes. With `closing`, and if it was the last one, stdin ends after its bytes.
+    package func removeStdinWriter(_ writer: UInt64, closing: Bool = false) {
+        controller.withLock { $0 }?.removeStdinWriter(writer, closing: closing)
+    }
+
+    /// Bytes for the exec's stdin; the caller keeps within the writer's credit.
+    package func writeStdin(_ bytes: [UInt8], from writer: UInt64) {
+        controller.withLock { $0 }?.writeStdin(bytes, from: writer)
+    }
+
+    /// The exec's stdin ends after what was sent before.
+    package func closeStdin() {
+        controller.withLock { $0 }?.closeStdin()
+    }
+
+    private func running() throws(ExecError) -> ProcessController {
+        guard let controller = controller.withLock({ $0 }) else {
+            throw ExecError(
+                .failedPrecondition,
+                "\(key) is run by its publisher; it can only be watched here"
+            )
+        }
+        return controller
+    }
+}

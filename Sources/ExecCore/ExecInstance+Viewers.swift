@@ -1,0 +1,201 @@
+package import ExecModel
+internal import Kernel
+internal import Synchronization
+
+/// What a viewer learns on arrival.
+package struct Attachment {
+    package var viewer: ExecViewer
+    package var info: ExecInfo
+    /// The oldest chunk that can be replayed; 0: none yet.
+    package var firstSequence: UInt64
+    /// The newest chunk now; 0: none yet.
+    package var lastSequence: UInt64
+}
+
+extension ExecInstance {
+    /// Makes a viewer that starts where `view` says. `waker` is called when it may be pulled again
+    /// after it had caught up.
+    ///
+    /// Throws OUT_OF_RANGE for a resume after a sequence that this exec has not reached, and
+    /// NOT_FOUND where the exec has just been forgotten.
+    package func attach(
+        _ view: View,
+        waker: any Wakeable,
+    ) throws(ExecError) -> Attachment {
+        let arrival = try arrive()
+        do throws(ExecError) {
+            let start = try locate(view.from, in: arrival)
+            let cursor = ViewerCursor(
+                next: start.next,
+                offsets: start.offsets,
+                replayThrough: arrival.lastSequence,
+                view: view,
+                changesTold: arrival.changes,
+            )
+            let viewer = ExecViewer(
+                instance: self,
+                cursor: cursor,
+                files: arrival.files,
+                waker: waker
+            )
+            report(.attached)
+            if arrival.isFirst { report(.started) }
+            return Attachment(
+                viewer: viewer,
+                info: arrival.info,
+                firstSequence: arrival.firstSequence,
+                lastSequence: arrival.lastSequence,
+            )
+        } catch {
+            viewerLeft(waker, wasAttached: false)
+            throw error
+        }
+    }
+
+    func viewerLeft(_ waker: any Wakeable, wasAttached: Bool = true) {
+        let (isLast, isRemoved) = state.withLock { state in
+            state.info.viewers -= 1
+            state.parked.removeAll { $0 === waker }
+            return (state.info.viewers == 0, state.isRemoved)
+        }
+        if wasAttached { report(.detached) }
+        guard isLast else { return }
+        releaseIfIdle()
+        if isRemoved { log.delete() }
+        controller.withLock { $0 }?.lastViewerLeft()
+    }
+
+    /// What an arriving viewer finds. It is counted from here on, so what it needs is kept.
+    private struct Arrival {
+        var info: ExecInfo
+        var lastSequence: UInt64
+        var offsets: StreamOffsets
+        var ring: ChunkRing
+        var loggedThrough: UInt64
+        var changes: Int
+        var isFirst: Bool
+        var files: LogFiles?
+
+        /// The oldest chunk that can be had: the log begins at the first, if it could be written.
+        var firstSequence: UInt64 {
+            loggedThrough > 0 ? 1 : ring.firstSequence ?? 0
+        }
+    }
+
+    private func arrive() throws(ExecError) -> Arrival {
+        let unixNS = clocks.unixNS
+        var arrival = try state.withLock { (state) throws(ExecError) -> Arrival in
+            // Its log may be gone already.
+            guard !state.isRemoved else {
+                throw ExecError(.notFound, "there is no exec \(key)")
+            }
+            state.info.viewers += 1
+            // A published exec runs once its first client is connected.
+            let isFirst = state.info.published && state.info.state == .pending
+            if isFirst {
+                state.enter(.running, unixNS: unixNS)
+                state.info.startedUnixNS = unixNS
+            }
+            return Arrival(
+                info: state.currentInfo,
+                lastSequence: state.lastSequence,
+                offsets: state.offsets,
+                ring: state.ring,
+                loggedThrough: state.loggedThrough,
+                changes: state.changes,
+                isFirst: isFirst,
+            )
+        }
+        // Of an exec that has exited the ring may be gone, and the files may be deleted at any
+        // moment: a viewer that is here now has them open.
+        if arrival.info.exit != nil, arrival.loggedThrough > 0 { arrival.files = try? log.files() }
+        return arrival
+    }
+
+    private func locate(
+        _ from: View.From,
+        in arrival: Arrival,
+    ) throws(ExecError) -> (next: UInt64, offsets: StreamOffsets) {
+        switch from {
+        case .start:
+            return (1, StreamOffsets())
+        case .live:
+            return (arrival.lastSequence + 1, arrival.offsets)
+        case .after(let sequence):
+            guard sequence <= arrival.lastSequence else {
+                throw ExecError(
+                    .outOfRange,
+                    "after_sequence is \(sequence), but \(key) has only come to "
+                        + "\(arrival.lastSequence)",
+                )
+            }
+            return try walkBack(in: arrival) { record, next in next > sequence }
+        case .tail(let bytes):
+            var left = bytes
+            return try walkBack(in: arrival) { record, _ in
+                guard UInt64(record.length) <= left else { return false }
+                left -= UInt64(record.length)
+                return true
+            }
+        }
+    }
+
+    /// Walks from the newest chunk back for as long as `includes` says so, and tells where that is.
+    private func walkBack(
+        in arrival: Arrival,
+        while includes: (IndexRecord, UInt64) -> Bool,
+    ) throws(ExecError) -> (next: UInt64, offsets: StreamOffsets) {
+        var next = arrival.lastSequence + 1
+        var offsets = arrival.offsets
+        var block = RecordBlock(log: log, files: arrival.files)
+        while next > 1 {
+            let record: IndexRecord
+            if let chunk = arrival.ring.chunk(next - 1) {
+                record = IndexRecord(chunk)
+            } else {
+                guard next - 1 <= arrival.loggedThrough else { break }
+                do throws(Errno) {
+                    record = try block.record(next - 1)
+                } catch {
+                    throw ExecError(.dataLoss, "the log of \(key) can't be read: \(error)")
+                }
+            }
+            guard includes(record, next - 1) else { break }
+            offsets[record.stream] = record.offset
+            next -= 1
+        }
+        return (next, offsets)
+    }
+}
+
+/// A window of records that is read backwards.
+private struct RecordBlock {
+    private let log: ExecLog
+    private var files: LogFiles?
+    private var first: UInt64 = 1
+    private var records: [IndexRecord] = []
+    private let slab = Slab(capacity: recordsMax * IndexRecord.byteCount)
+
+    private static let recordsMax = 512
+
+    init(log: ExecLog, files: LogFiles?) {
+        self.log = log
+        self.files = files
+    }
+
+    mutating func record(_ sequence: UInt64) throws(Errno) -> IndexRecord {
+        if sequence < first || sequence >= first + UInt64(records.count) {
+            let files = if let files { files } else { try log.files() }
+            self.files = files
+            first = sequence - min(sequence, UInt64(Self.recordsMax)) + 1
+            slab.reuse()
+            try files.readRecords(
+                from: first,
+                max: Int(sequence - first) + 1,
+                using: slab,
+                into: &records
+            )
+        }
+        return records[Int(sequence - first)]
+    }
+}

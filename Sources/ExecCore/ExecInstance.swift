@@ -1,0 +1,306 @@
+public import ExecModel
+internal import Kernel
+internal import Synchronization
+
+/// The registry's object for one exec: its log, its ring, its viewers, and its one true exit.
+///
+/// Output enters through `stdout` and `stderr` (or, for a process of this server, straight from its
+/// pipes), is written to the log first, and is then there for every viewer. The writer never waits
+/// for a viewer: nothing is queued for one. Safe to use from any thread.
+///
+/// Locks: `tee` orders the writers and is held over their file writes; `state` is held for moments
+/// only. `state` may be taken while `tee` is held, never the other way round.
+public final class ExecInstance: Sendable {
+    /// The exec's name.
+    public let key: ExecKey
+    let command: Command?
+    let log: ExecLog
+    let clocks: any Clocks
+    private weak let observer: (any InstanceObserver)?
+    private let tee: Mutex<OutputTee>
+    let state: Mutex<InstanceState>
+    /// What runs it, where this server does.
+    let controller: Mutex<ProcessController?> = Mutex(nil)
+    private let chunkBytesMax: Int
+
+    init(
+        key: ExecKey,
+        command: Command?,
+        labels: [String: String],
+        directory: String,
+        configuration: RegistryConfiguration,
+        clocks: any Clocks,
+        observer: any InstanceObserver,
+    ) {
+        self.key = key
+        self.command = command
+        self.clocks = clocks
+        self.observer = observer
+        log = ExecLog(directory: directory)
+        chunkBytesMax = configuration.chunkBytesMax
+        tee = Mutex(OutputTee(log: log, chunkBytesMax: configuration.chunkBytesMax))
+        var info = ExecInfo(containerID: key.containerID, execID: key.execID)
+        info.createdUnixNS = clocks.unixNS
+        info.labels = labels
+        info.published = command == nil
+        info.argv = command?.argv ?? []
+        info.tty = command?.terminal != nil
+        let ring = ChunkRing(
+            chunksMax: configuration.ringChunksMax,
+            bytesMax: configuration.ringBytesMax
+        )
+        state = Mutex(InstanceState(info: info, ring: ring))
+    }
+
+    /// What is known of it now.
+    public var info: ExecInfo { state.withLock { $0.currentInfo } }
+
+    /// How it ended; nil: it has not.
+    public var exit: Exit? { state.withLock { $0.info.exit } }
+
+    /// Where its output to stdout is fed in, for an exec that somebody else runs.
+    public var stdout: ExecWriter { ExecWriter(instance: self, stream: .stdout) }
+
+    /// Where its output to stderr is fed in, for an exec that somebody else runs.
+    public var stderr: ExecWriter { ExecWriter(instance: self, stream: .stderr) }
+
+    /// Tells everybody how an exec that somebody else runs has ended: all viewers after their last
+    /// byte, all who wait, and all who ask until the retention ends. The first call counts; returns
+    /// the exit that holds.
+    @discardableResult
+    public func finish(code: Int32, signal: Int32 = 0, message: String = "") -> Exit {
+        let reason: ExitReason = signal == 0 ? .natural : .signal
+        return finish(Exit(code: code, reason: reason, signal: signal, message: message))
+    }
+
+    /// Waits for the exit. Cancelling the task throws CANCELLED and changes nothing else.
+    public func waitForExit() async throws(ExecError) -> Exit {
+        let gate = ExitGate()
+        let waiter = onExit { gate.open($0) }
+        let exit = await withTaskCancellationHandler {
+            await gate.exit()
+        } onCancel: {
+            gate.open(nil)
+        }
+        if let waiter { cancelOnExit(waiter) }
+        guard let exit else { throw ExecError(.cancelled, "the wait was cancelled") }
+        return exit
+    }
+
+    /// Calls `body` once with the exit: now if it is known, else from the thread that learns it.
+    /// Returns what `cancelOnExit` takes; nil: it has been called already.
+    @discardableResult
+    package func onExit(_ body: @escaping @Sendable (Exit) -> Void) -> UInt64? {
+        let (exit, waiter): (Exit?, UInt64?) = state.withLock { state in
+            if let exit = state.info.exit { return (exit, nil) }
+            state.nextWaiter += 1
+            state.exitWaiters[state.nextWaiter] = body
+            return (nil, state.nextWaiter)
+        }
+        if let exit { body(exit) }
+        return waiter
+    }
+
+    /// Forgets a wait. It may be running at this moment all the same.
+    package func cancelOnExit(_ waiter: UInt64) {
+        state.withLock { state in
+            state.exitWaiters[waiter] = nil
+        }
+    }
+}
+
+/// Whoever keeps count of what happens to instances: the registry.
+protocol InstanceObserver: AnyObject, Sendable {
+    func instance(_ instance: ExecInstance, did kind: LifecycleEvent.Kind)
+}
+
+// MARK: - Output
+
+extension ExecInstance {
+    /// Moves what `pipe` has now to the log and the ring, a bounded turn at most, and wakes the
+    /// viewers that had everything.
+    func transfer(
+        from pipe: borrowing Descriptor,
+        as stream: ExecStream,
+    ) throws(Errno) -> PipeState {
+        try tee.withLock { (tee) throws(Errno) -> PipeState in
+            var result = PipeState.mayHaveMore
+            // What was staged before a failing read is published all the same.
+            defer { publish(&tee) }
+            while !tee.isFull {
+                guard let count = try tee.stage(from: pipe, as: stream, clocks: clocks) else {
+                    result = .empty
+                    break
+                }
+                if count == 0 {
+                    result = .atEnd
+                    break
+                }
+                // Late output makes no chunks: count turns by their bytes instead.
+                if tee.isSealed { break }
+            }
+            return result
+        }
+    }
+
+    /// What a pipe was like when a transfer from it ended.
+    enum PipeState { case empty, mayHaveMore, atEnd }
+
+    /// Appends a copy of `bytes`. After the exit they are kept in the raw file alone.
+    func append(_ bytes: RawSpan, as stream: ExecStream) {
+        tee.withLock { tee in
+            var start = 0
+            while start < bytes.byteCount {
+                let count = min(bytes.byteCount - start, chunkBytesMax)
+                tee.stage(
+                    bytes.extracting(start..<(start + count)),
+                    as: stream,
+                    clocks: clocks
+                )
+                start += count
+                if tee.isFull { publish(&tee) }
+            }
+            publish(&tee)
+        }
+    }
+
+    /// Makes the staged chunks everybody's: index, ring, then the parked viewers are woken.
+    private func publish(_ tee: inout OutputTee) {
+        guard !tee.staged.isEmpty else { return }
+        tee.flushIndex()
+        state.withLock { state in
+            state.lastSequence = tee.lastSequence
+            state.offsets = tee.offsets
+            if tee.failure == nil { state.loggedThrough = tee.lastSequence }
+            tee.takeStaged { chunk, pool in
+                state.ring.push(chunk) { pool.giveBack($0) }
+            }
+            swap(&state.parked, &tee.waking)
+        }
+        for viewer in tee.waking { viewer.wake() }
+        tee.waking.removeAll(keepingCapacity: true)
+    }
+
+    /// Gives back the memory and descriptors of an exec that has exited and that nobody views.
+    /// Where the log is not complete, memory is all there is of the rest: that stays.
+    func releaseIfIdle() {
+        tee.withLock { tee in
+            let isIdle = state.withLock { state in
+                guard state.info.exit != nil, state.info.viewers == 0 else { return false }
+                state.parked = []
+                if tee.failure == nil { state.ring.removeAll(reaching: state.offsets) }
+                return true
+            }
+            if isIdle { tee.release() }
+        }
+    }
+}
+
+// MARK: - Life
+
+extension ExecInstance {
+    /// Its process runs.
+    func started(pid: Int32) {
+        let unixNS = clocks.unixNS
+        let parked = state.withLock { state in
+            state.info.pid = pid
+            state.info.startedUnixNS = unixNS
+            state.enter(.running, unixNS: unixNS)
+            return state.takeParked()
+        }
+        observer?.instance(self, did: .started)
+        for viewer in parked { viewer.wake() }
+    }
+
+    /// Its process has ended, and something still holds its pipes.
+    func isDraining(after ended: Ended) {
+        let parked = state.withLock { state in
+            state.ended = ended
+            return state.takeParked()
+        }
+        for viewer in parked { viewer.wake() }
+    }
+
+    /// The one place where an exit becomes known. The totals and times are filled in here.
+    @discardableResult
+    package func finish(_ ending: Exit) -> Exit {
+        let unixNS = clocks.unixNS
+        let now = clocks.now
+        var exit = ending
+        let failure = tee.withLock { tee in
+            tee.seal()
+            exit.lastSequence = tee.lastSequence
+            exit.stdoutBytes = tee.offsets.stdout
+            exit.stderrBytes = tee.offsets.stderr
+            return tee.failure
+        }
+        if let failure { exit.addMessage("the log is not complete: \(failure)") }
+        if exit.finishedUnixNS == 0 { exit.finishedUnixNS = unixNS }
+        let told = state.withLock { state -> Told? in
+            guard state.info.exit == nil else { return nil }
+            exit.startedUnixNS = state.info.startedUnixNS
+            state.info.exit = exit
+            state.info.state = .exited
+            state.exitedAt = now
+            defer { state.exitWaiters = [:] }
+            return Told(parked: state.takeParked(), waiters: Array(state.exitWaiters.values))
+        }
+        guard let told else { return self.exit ?? exit }
+        observer?.instance(self, did: .exited)
+        for viewer in told.parked { viewer.wake() }
+        for waiter in told.waiters { waiter(exit) }
+        releaseIfIdle()
+        return exit
+    }
+
+    /// The registry no longer knows it: its name is free, its files go with the last viewer.
+    func removed(trash: String) {
+        controller.withLock { $0 }?.close()
+        log.forget(movingTo: trash)
+        let isViewed = state.withLock { state in
+            state.isRemoved = true
+            return state.info.viewers > 0
+        }
+        if !isViewed { log.delete() }
+        observer?.instance(self, did: .unregistered)
+    }
+
+    /// Takes over the log of an earlier server's exec, completed where it must be. False: there is
+    /// nothing in it, or it can't be read.
+    func adoptLog() -> Bool {
+        let outcome = try? tee.withLock { (tee) throws(Errno) in
+            let outcome = try LogRecovery.recover(try log.files(), unixNS: clocks.unixNS)
+            tee.resume(after: outcome)
+            return outcome
+        }
+        guard let outcome, outcome.lastSequence > 0 else { return false }
+        state.withLock { state in
+            state.lastSequence = outcome.lastSequence
+            state.offsets = outcome.offsets
+            state.loggedThrough = outcome.lastSequence
+        }
+        finish(
+            Exit(
+                code: 255,
+                reason: .runtimeError,
+                message: "the server that ran it ended, and its exit was not recorded",
+                drained: false,
+            )
+        )
+        return true
+    }
+
+    func report(_ kind: LifecycleEvent.Kind) { observer?.instance(self, did: kind) }
+
+    private struct Told {
+        var parked: [any Wakeable]
+        var waiters: [@Sendable (Exit) -> Void]
+    }
+}
+
+extension Exit {
+    /// Adds a sentence to what there is to say.
+    mutating func addMessage(_ sentence: String) {
+        message = message.isEmpty ? sentence : "\(message); \(sentence)"
+    }
+}

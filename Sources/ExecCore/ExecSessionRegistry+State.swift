@@ -1,0 +1,78 @@
+internal import ExecModel
+internal import Kernel
+
+/// The registry's tables, under its one lock.
+struct RegistryState {
+    let instancesMax: Int
+    let perContainerMax: Int
+    private(set) var instances: [ExecKey: ExecInstance] = [:]
+    private(set) var containers: [String: Set<ExecKey>] = [:]
+    /// Exited instances from `expiredHead` on, the oldest exit first: retention is the same for all.
+    private var expiring: [(instance: ExecInstance, exitedAt: Instant)] = []
+    private var expiredHead = 0
+    private var removals: UInt64 = 0
+
+    init(instancesMax: Int, perContainerMax: Int) {
+        self.instancesMax = instancesMax
+        self.perContainerMax = perContainerMax
+    }
+
+    func checkRoom(for key: ExecKey) throws(ExecError) {
+        guard instances.count < instancesMax else {
+            throw ExecError(
+                .resourceExhausted,
+                "this server keeps \(instancesMax) execs at most; remove some that have exited",
+            )
+        }
+        guard containers[key.containerID]?.count ?? 0 < perContainerMax else {
+            throw ExecError(
+                .resourceExhausted,
+                "container \(key.containerID) has \(perContainerMax) execs, the most it may have",
+            )
+        }
+    }
+
+    mutating func insert(_ instance: ExecInstance) {
+        instances[instance.key] = instance
+        containers[instance.key.containerID, default: []].insert(instance.key)
+    }
+
+    /// Takes an instance out; nil: it is not the one that stands under its key (any more).
+    /// Returns a number that no other removal has.
+    mutating func remove(_ instance: ExecInstance) -> UInt64? {
+        guard instances[instance.key] === instance else { return nil }
+        instances[instance.key] = nil
+        containers[instance.key.containerID]?.remove(instance.key)
+        if containers[instance.key.containerID]?.isEmpty == true {
+            containers[instance.key.containerID] = nil
+        }
+        removals += 1
+        return removals
+    }
+
+    /// From now on the instance's retention counts.
+    mutating func exited(_ instance: ExecInstance, at now: Instant) {
+        // Execs that are removed by hand leave their entries behind; don't let those add up.
+        if expiring.count > 2 * instances.count + 64 {
+            expiring = expiring[expiredHead...].filter {
+                instances[$0.instance.key] === $0.instance
+            }
+            expiredHead = 0
+        }
+        expiring.append((instance, now))
+    }
+
+    /// The next instance whose retention has passed, taken off the list; nil: none has. One that
+    /// was removed by hand before is skipped.
+    mutating func nextExpired(at now: Instant, retention: Duration) -> ExecInstance? {
+        while expiredHead < expiring.count {
+            let (instance, exitedAt) = expiring[expiredHead]
+            guard exitedAt + retention <= now else { return nil }
+            expiredHead += 1
+            if instances[instance.key] === instance { return instance }
+        }
+        expiring.removeAll()
+        expiredHead = 0
+        return nil
+    }
+}

@@ -1,0 +1,174 @@
+public import ExecModel
+package import Kernel
+internal import Synchronization
+
+/// All execs of one server, by containerID/execID: register, look up, wait, forget.
+///
+/// An exec is known from its registration until its retention has passed after its exit (five
+/// minutes), or until it is removed; until then everybody who asks is told the same exit. Safe to
+/// use from any thread. Bounded by `instancesMax` and `instancesPerContainerMax`.
+public final class ExecSessionRegistry: Sendable {
+    /// The bounds and times.
+    public let configuration: RegistryConfiguration
+    package let journal: EventJournal
+    package let clocks: any Clocks
+    private let state: Mutex<RegistryState>
+
+    /// Makes an empty registry that keeps its logs under the configuration's state directory.
+    public convenience init(configuration: RegistryConfiguration) {
+        self.init(configuration: configuration, clocks: SystemClocks())
+    }
+
+    package init(configuration: RegistryConfiguration, clocks: any Clocks) {
+        precondition(configuration.ringChunksMax > 0 && configuration.ringBytesMax > 0)
+        precondition(
+            (1...RegistryConfiguration.chunkBytesLimit).contains(configuration.chunkBytesMax)
+        )
+        self.configuration = configuration
+        self.clocks = clocks
+        journal = EventJournal(capacity: configuration.eventsMax)
+        state = Mutex(
+            RegistryState(
+                instancesMax: configuration.instancesMax,
+                perContainerMax: configuration.instancesPerContainerMax,
+            )
+        )
+    }
+
+    /// Registers an exec that the caller runs, or whose output it feeds in.
+    ///
+    /// Throws ALREADY_EXISTS where the key is taken, RESOURCE_EXHAUSTED at a bound.
+    public func register(
+        _ key: ExecKey,
+        labels: [String: String] = [:],
+    ) throws(ExecError) -> ExecInstance {
+        switch try enter(key, labels: labels) {
+        case .made(let instance):
+            return instance
+        case .found:
+            throw ExecError(.alreadyExists, "\(key) exists already")
+        }
+    }
+
+    /// The exec with this key; throws NOT_FOUND.
+    public func instance(_ key: ExecKey) throws(ExecError) -> ExecInstance {
+        guard let instance = state.withLock({ $0.instances[key] }) else {
+            throw ExecError(.notFound, "there is no exec \(key)")
+        }
+        return instance
+    }
+
+    /// All execs, or those of one container, in the order of their keys.
+    public func instances(of containerID: String? = nil) -> [ExecInstance] {
+        let found = state.withLock { state in
+            guard let containerID else { return Array(state.instances.values) }
+            return state.containers[containerID].map { keys in
+                keys.compactMap { state.instances[$0] }
+            } ?? []
+        }
+        return found.sorted {
+            ($0.key.containerID, $0.key.execID) < ($1.key.containerID, $1.key.execID)
+        }
+    }
+
+    /// Forgets an exec now. Whoever views it goes on to the end of its log.
+    ///
+    /// Throws NOT_FOUND, or FAILED_PRECONDITION while it has not exited.
+    @discardableResult
+    public func remove(_ key: ExecKey) throws(ExecError) -> ExecInfo {
+        let instance = try instance(key)
+        let info = instance.info
+        guard info.exit != nil else {
+            throw ExecError(.failedPrecondition, "\(key) has not exited; stop it first")
+        }
+        forget(instance)
+        return info
+    }
+
+    /// Ends the registration of an exec that the caller runs. Where its exit was not told before,
+    /// its viewers are told RUNTIME_ERROR now: nobody is left waiting.
+    public func unregister(_ key: ExecKey) throws(ExecError) {
+        let instance = try instance(key)
+        if instance.exit == nil {
+            instance.finish(
+                Exit(
+                    code: 255,
+                    reason: .runtimeError,
+                    message: "it was unregistered before its exit was told",
+                )
+            )
+        }
+        forget(instance)
+    }
+
+    /// Forgets all execs whose retention has passed. Returns how many.
+    @discardableResult
+    package func sweep() -> Int {
+        let retention = configuration.retention
+        let now = clocks.now
+        var count = 0
+        while let instance = state.withLock({ $0.nextExpired(at: now, retention: retention) }) {
+            forget(instance)
+            count += 1
+        }
+        return count
+    }
+
+    /// Forgets everything that has exited, because the server ends.
+    package func removeExited() {
+        for instance in instances() where instance.exit != nil { forget(instance) }
+    }
+
+    /// A new instance that is entered, or the one that stands under the key.
+    func enter(_ key: ExecKey, labels: [String: String]) throws(ExecError) -> Entry {
+        let entry = try enter(make(key, command: nil, labels: labels))
+        if case .made(let instance) = entry { instance.report(.registered) }
+        return entry
+    }
+
+    /// An instance that nobody knows yet.
+    func make(_ key: ExecKey, command: Command?, labels: [String: String]) -> ExecInstance {
+        ExecInstance(
+            key: key,
+            command: command,
+            labels: labels,
+            directory: "\(execsDirectory)/\(key.containerID)/\(key.execID)",
+            configuration: configuration,
+            clocks: clocks,
+            observer: self,
+        )
+    }
+
+    /// From here on everybody can find the instance, unless its name is taken.
+    func enter(_ instance: ExecInstance) throws(ExecError) -> Entry {
+        try state.withLock { (state) throws(ExecError) -> Entry in
+            if let existing = state.instances[instance.key] { return .found(existing) }
+            try state.checkRoom(for: instance.key)
+            state.insert(instance)
+            return .made(instance)
+        }
+    }
+
+    enum Entry {
+        case made(ExecInstance)
+        case found(ExecInstance)
+    }
+
+    var execsDirectory: String { "\(configuration.stateDirectory)/execs" }
+
+    private func forget(_ instance: ExecInstance) {
+        guard let number = state.withLock({ $0.remove(instance) }) else { return }
+        // The clock makes it another name than an earlier process's.
+        instance.removed(trash: "\(execsDirectory)/.removed-\(clocks.unixNS)-\(number)")
+    }
+}
+
+extension ExecSessionRegistry: InstanceObserver {
+    func instance(_ instance: ExecInstance, did kind: LifecycleEvent.Kind) {
+        if kind == .exited {
+            let now = clocks.now
+            state.withLock { $0.exited(instance, at: now) }
+        }
+        journal.append(kind, info: instance.info, unixNS: clocks.unixNS)
+    }
+}

@@ -1,0 +1,227 @@
+package import ExecModel
+package import Kernel
+internal import Synchronization
+
+/// One view of an instance: a cursor into its log. It is pulled by whoever has room for more; until
+/// then it costs the exec nothing.
+///
+/// Belongs to one thread at a time (its connection's loop). `detach` must be called once.
+package final class ExecViewer {
+    package let instance: ExecInstance
+    package private(set) var cursor: ViewerCursor
+    private let waker: any Wakeable
+    /// Held while the viewer reads from the file, so that the log can't be closed or deleted below it.
+    private var files: LogFiles?
+    private var toldEnded = false
+    private var isDetached = false
+
+    init(instance: ExecInstance, cursor: ViewerCursor, files: LogFiles?, waker: any Wakeable) {
+        self.instance = instance
+        self.cursor = cursor
+        self.files = files
+        self.waker = waker
+    }
+
+    deinit { assert(isDetached, "a viewer must be detached") }
+
+    /// What one pull yields.
+    package enum Pull {
+        /// The batch holds chunks.
+        case chunks
+        case gap(Gap)
+        /// The exec has ended and drains.
+        case ended(Ended)
+        /// The exec's state is another than when the viewer was last told.
+        case state(ExecState, unixNS: Int64)
+        /// The viewer's policy is to be cut off now.
+        case tooSlow
+        /// `addCredit` first.
+        case windowClosed
+        /// Nothing now; the waker is called once there is more.
+        case caughtUp
+        /// Everything has been given, and the exit with it; nil: the viewer did not want to wait
+        /// for that.
+        case end(Exit?)
+        /// The log can't be read.
+        case unreadable(Errno)
+    }
+
+    /// Gives the viewer what comes next, `bytesMax` at most (one chunk always fits). Chunks are put
+    /// into the empty `batch`.
+    package func pull(into batch: ViewerBatch, bytesMax: Int) -> Pull {
+        assert(batch.chunks.isEmpty)
+        let decision = instance.state.withLock { state in
+            decide(&state, batch, bytesMax)
+        }
+        guard case .file(let last) = decision else {
+            if case .chunks = decision.pull { files = nil }
+            return decision.pull
+        }
+        do throws(Errno) {
+            try readLog(through: last, into: batch, bytesMax: bytesMax)
+            return .chunks
+        } catch {
+            return .unreadable(error)
+        }
+    }
+
+    /// Takes back the newest chunk that the last pull gave: it could not be sent.
+    package func rewind(_ chunk: Chunk) { cursor.rewind(chunk) }
+
+    /// The viewer takes `bytes` more.
+    package func addCredit(_ bytes: UInt64) { cursor.addCredit(bytes) }
+
+    /// Whether this chunk was logged before the viewer came.
+    package func isReplay(_ chunk: Chunk) -> Bool { chunk.sequence <= cursor.replayThrough }
+
+    /// The viewer goes. Tells the exec's watchers, and gives back what was kept for it.
+    package func detach() {
+        precondition(!isDetached, "a viewer is detached once")
+        isDetached = true
+        files = nil
+        instance.viewerLeft(waker)
+    }
+
+    private enum Decision {
+        case file(through: UInt64)
+        case pull(Pull)
+
+        var pull: Pull {
+            if case .pull(let pull) = self { return pull }
+            return .chunks
+        }
+    }
+
+    private func decide(
+        _ state: inout InstanceState,
+        _ batch: ViewerBatch,
+        _ bytesMax: Int,
+    ) -> Decision {
+        if state.changes != cursor.changesTold, state.info.exit == nil {
+            cursor.changesTold = state.changes
+            return .pull(.state(state.info.state, unixNS: state.changedUnixNS))
+        }
+        switch cursor.step(over: state.extent) {
+        case .ring:
+            takeFromRing(&state, batch, bytesMax)
+            return .pull(.chunks)
+        case .file(let last):
+            return .file(through: last)
+        case .gap(let gap):
+            cursor.skip(gap)
+            return .pull(.gap(gap))
+        case .tooSlow:
+            return .pull(.tooSlow)
+        case .windowClosed:
+            return .pull(.windowClosed)
+        case .end:
+            // A viewer that ends earlier has no last byte that the exit could follow.
+            return .pull(.end(cursor.next > state.lastSequence ? state.info.exit : nil))
+        case .caughtUp:
+            if let ended = state.ended, !toldEnded {
+                toldEnded = true
+                return .pull(.ended(ended))
+            }
+            state.parked.append(waker)
+            return .pull(.caughtUp)
+        }
+    }
+
+    private func takeFromRing(
+        _ state: inout InstanceState,
+        _ batch: ViewerBatch,
+        _ bytesMax: Int,
+    ) {
+        var bytes = 0
+        while batch.chunks.count < ViewerBatch.chunksMax,
+            let chunk = state.ring.chunk(cursor.next),
+            chunk.sequence <= cursor.stopAfter ?? .max
+        {
+            guard batch.chunks.isEmpty || bytes + chunk.count <= bytesMax else { break }
+            if let window = cursor.window, window <= 0 { break }
+            bytes += chunk.count
+            take(chunk, batch)
+        }
+    }
+
+    private func take(_ chunk: Chunk, _ batch: ViewerBatch) {
+        cursor.advance(
+            sequence: chunk.sequence,
+            stream: chunk.stream,
+            offset: chunk.offset,
+            count: chunk.count,
+        )
+        batch.chunks.append(chunk)
+    }
+
+    /// Three reads at most, whatever the number of chunks: the records, and what they tell of each
+    /// stream, which lies side by side in that stream's file.
+    private func readLog(
+        through last: UInt64,
+        into batch: ViewerBatch,
+        bytesMax: Int,
+    ) throws(Errno) {
+        let files = try openFiles()
+        let slab = batch.readSlab()
+        let wanted = min(Int(clamping: last - cursor.next + 1), ViewerBatch.chunksMax)
+        try files.readRecords(
+            from: cursor.next,
+            max: wanted,
+            using: slab,
+            into: &batch.records
+        )
+        let budget = min(bytesMax, ViewerBatch.fileBytesMax, cursor.window.map { Int($0) } ?? .max)
+        let run = LogRun(batch.records, bytesMax: budget)
+        for stream in ExecStream.allCases where run.counts[stream] > 0 {
+            let start = try files.withFile(of: stream) { (file) throws(Errno) in
+                try slab.append(
+                    from: file,
+                    at: run.first[stream],
+                    count: Int(run.counts[stream])
+                )
+            }
+            batch.starts[stream] = UInt64(start)
+        }
+        for record in batch.records.prefix(run.recordCount) {
+            let start = batch.starts[record.stream] + (record.offset - run.first[record.stream])
+            take(
+                Chunk(
+                    sequence: cursor.next,
+                    offset: record.offset,
+                    unixNS: record.unixNS,
+                    stream: record.stream,
+                    slab: slab,
+                    start: Int(start),
+                    count: Int(record.length),
+                ),
+                batch
+            )
+        }
+    }
+
+    private func openFiles() throws(Errno) -> LogFiles {
+        if let files { return files }
+        let opened = try instance.log.files()
+        files = opened
+        return opened
+    }
+}
+
+/// How many records fit a batch, and which bytes of each stream they cover.
+private struct LogRun {
+    var recordCount = 0
+    var first = StreamOffsets()
+    var counts = StreamOffsets()
+
+    init(_ records: [IndexRecord], bytesMax: Int) {
+        var bytes = 0
+        for record in records {
+            let length = Int(record.length)
+            guard recordCount == 0 || bytes + length <= bytesMax else { break }
+            if counts[record.stream] == 0 { first[record.stream] = record.offset }
+            counts[record.stream] += UInt64(length)
+            bytes += length
+            recordCount += 1
+        }
+    }
+}

@@ -1,0 +1,83 @@
+internal import ExecModel
+internal import Kernel
+
+/// Brings an index that a crash left behind its files up to date.
+///
+/// The tee writes a chunk's bytes first and its record after, so at any instant the files may hold
+/// more than the index tells, and the index may end in half a record. A torn record is cut; bytes
+/// without a record become one chunk for each stream (which of the two came first is not known).
+enum LogRecovery {
+    struct Outcome: Hashable {
+        var lastSequence: UInt64
+        var offsets: StreamOffsets
+        /// How many bytes had no record.
+        var recoveredBytes: UInt64
+    }
+
+    static func recover(_ files: LogFiles, unixNS: Int64) throws(Errno) -> Outcome {
+        var (lastSequence, offsets) = try scan(files)
+        try files.withIndex { (index) throws(Errno) in
+            try index.truncate(to: lastSequence * UInt64(IndexRecord.byteCount))
+        }
+        var recovered: UInt64 = 0
+        for stream in ExecStream.allCases {
+            let size = try files.withFile(of: stream) { (file) throws(Errno) in try file.size }
+            while offsets[stream] < size {
+                let length = min(size - offsets[stream], UInt64(chunkBytesMax))
+                let record = IndexRecord(
+                    offset: offsets[stream],
+                    length: UInt32(length),
+                    stream: stream,
+                    unixNS: unixNS
+                )
+                lastSequence += 1
+                var bytes: [UInt8] = []
+                record.append(to: &bytes)
+                try files.withIndex { (index) throws(Errno) in
+                    try index.pwrite(bytes.span.bytes, at: IndexRecord.position(of: lastSequence))
+                }
+                offsets[stream] += length
+                recovered += length
+            }
+        }
+        return Outcome(
+            lastSequence: lastSequence,
+            offsets: offsets,
+            recoveredBytes: recovered
+        )
+    }
+
+    private static let chunkBytesMax = 64 << 10
+
+    /// Follows the records as far as they agree with each other and with the files.
+    private static func scan(_ files: LogFiles) throws(Errno) -> (UInt64, StreamOffsets) {
+        var sizes = StreamOffsets()
+        for stream in ExecStream.allCases {
+            sizes[stream] = try files.withFile(of: stream) { (file) throws(Errno) in
+                try file.size
+            }
+        }
+        let indexBytes = try files.withIndex { (index) throws(Errno) in try index.size }
+        let recordCount = indexBytes / UInt64(IndexRecord.byteCount)
+        var offsets = StreamOffsets()
+        var sequence: UInt64 = 0
+        let slab = Slab(capacity: 512 * IndexRecord.byteCount)
+        var records: [IndexRecord] = []
+        while sequence < recordCount {
+            slab.reuse()
+            try files.readRecords(
+                from: sequence + 1,
+                max: Int(min(recordCount - sequence, 512)),
+                using: slab,
+                into: &records,
+            )
+            for record in records {
+                let agrees = record.offset == offsets[record.stream] && record.length > 0
+                guard agrees, record.end <= sizes[record.stream] else { return (sequence, offsets) }
+                offsets[record.stream] = record.end
+                sequence += 1
+            }
+        }
+        return (sequence, offsets)
+    }
+}

@@ -1,0 +1,208 @@
+internal import ExecModel
+internal import Kernel
+
+/// The writing side of an exec's output: file first, then memory. It stages chunks, which the
+/// instance then publishes to its ring all at once.
+///
+/// A log that can't be written never stops the exec: the first failure is kept in `failure`, and
+/// from then on the chunks exist in memory alone. Bounded by `stagedMax` chunks before a publish.
+struct OutputTee {
+    private(set) var staged: [Chunk] = []
+    /// How far the streams have come, staged chunks included.
+    private(set) var offsets = StreamOffsets()
+    /// The newest sequence, staged chunks included.
+    private(set) var lastSequence: UInt64 = 0
+    /// Why the log is not complete; nil: it is.
+    private(set) var failure: Errno?
+    /// After the exit was told: what still comes is kept in the raw files alone.
+    private(set) var isSealed = false
+    /// Kept here so that publishing needs no allocation; see `ExecInstance.publish`.
+    var waking: [any Wakeable] = []
+
+    private let log: ExecLog
+    private let chunkBytesMax: Int
+    private var files: LogFiles?
+    private var pool = SlabPool()
+    private var records: [UInt8] = []
+    private var spliceRefused = false
+
+    /// Chunks in one publish: enough that locks and the index cost little per chunk, few enough
+    /// that one exec can't keep its loop from the others.
+    static let stagedMax = 16
+    /// The least room that is worth a read.
+    private static let readBytesMin = 4 << 10
+
+    init(log: ExecLog, chunkBytesMax: Int) {
+        self.log = log
+        self.chunkBytesMax = chunkBytesMax
+    }
+
+    var isFull: Bool { staged.count >= Self.stagedMax }
+
+    /// Moves what `pipe` has now, one chunk at most. Returns 0 at its end, nil while it is empty.
+    mutating func stage(
+        from pipe: borrowing Descriptor,
+        as stream: ExecStream,
+        clocks: any Clocks,
+    ) throws(Errno) -> Int? {
+        openFiles()
+        if failure == nil, !spliceRefused, let files {
+            do throws(Errno) {
+                let at = offsets[stream]
+                let max = chunkBytesMax
+                let moved = try files.withFile(of: stream) { (file) throws(Errno) in
+                    try pipe.splice(to: file, at: at, count: max)
+                }
+                guard let count = moved, count > 0 else { return moved }
+                try stageLogged(count, in: files, as: stream, clocks: clocks)
+                return count
+            } catch .invalid {
+                spliceRefused = true
+            } catch {
+                // What splice could not write is still in the pipe.
+                fail(error)
+            }
+        }
+        return try stageRead(from: pipe, as: stream, clocks: clocks)
+    }
+
+    /// Takes a copy of one chunk's bytes.
+    mutating func stage(_ bytes: RawSpan, as stream: ExecStream, clocks: any Clocks) {
+        openFiles()
+        let slab = pool.slab(for: bytes.byteCount)
+        let start = slab.append(bytes)
+        add(slab, start, bytes.byteCount, stream, clocks)
+    }
+
+    /// Writes the records of the staged chunks. The chunks can be read from the log after it.
+    mutating func flushIndex() {
+        guard !isSealed, failure == nil, let files, let first = staged.first else { return }
+        records.removeAll(keepingCapacity: true)
+        for chunk in staged { IndexRecord(chunk).append(to: &records) }
+        do throws(Errno) {
+            let at = IndexRecord.position(of: first.sequence)
+            try files.withIndex { (index) throws(Errno) in
+                try index.pwrite(records.span.bytes, at: at)
+            }
+        } catch {
+            fail(error)
+        }
+    }
+
+    /// Hands the staged chunks over, oldest first; `into` may give slabs back.
+    mutating func takeStaged(_ into: (Chunk, inout SlabPool) -> Void) {
+        for chunk in staged { into(chunk, &pool) }
+        staged.removeAll(keepingCapacity: true)
+    }
+
+    /// Goes on after what an earlier server has logged.
+    mutating func resume(after recovered: LogRecovery.Outcome) {
+        lastSequence = recovered.lastSequence
+        offsets = recovered.offsets
+    }
+
+    /// The exit is being told: no further chunk gets a sequence.
+    mutating func seal() { isSealed = true }
+
+    /// Closes the files and gives the memory back; what comes after opens them again.
+    mutating func release() {
+        files = nil
+        pool.removeAll()
+        staged = []
+        records = []
+        waking = []
+    }
+
+    private mutating func openFiles() {
+        guard files == nil, failure == nil else { return }
+        do throws(Errno) {
+            files = try log.files()
+            if staged.capacity == 0 { staged.reserveCapacity(Self.stagedMax) }
+        } catch {
+            fail(error)
+        }
+    }
+
+    private mutating func fail(_ error: Errno) {
+        failure = error
+        files = nil
+    }
+
+    private mutating func stageLogged(
+        _ count: Int,
+        in files: LogFiles,
+        as stream: ExecStream,
+        clocks: any Clocks,
+    ) throws(Errno) {
+        if isSealed {
+            offsets[stream] += UInt64(count)
+            return
+        }
+        let slab = pool.slab(for: count)
+        let at = offsets[stream]
+        let start = try files.withFile(of: stream) { (file) throws(Errno) in
+            try slab.append(from: file, at: at, count: count)
+        }
+        record(slab, start, count, stream, clocks)
+    }
+
+    private mutating func stageRead(
+        from pipe: borrowing Descriptor,
+        as stream: ExecStream,
+        clocks: any Clocks,
+    ) throws(Errno) -> Int? {
+        let slab = pool.slab(for: Self.readBytesMin)
+        let start = slab.used
+        let read = try slab.append(readingFrom: pipe, max: chunkBytesMax)
+        guard let count = read, count > 0 else { return read }
+        add(slab, start, count, stream, clocks)
+        return count
+    }
+
+    /// Writes bytes that are in memory to the file, and stages them.
+    private mutating func add(
+        _ slab: Slab,
+        _ start: Int,
+        _ count: Int,
+        _ stream: ExecStream,
+        _ clocks: any Clocks,
+    ) {
+        if failure == nil, let files {
+            do throws(Errno) {
+                let at = offsets[stream]
+                try files.withFile(of: stream) { (file) throws(Errno) in
+                    try slab.write(at: start, count: count, to: file, at: at)
+                }
+            } catch {
+                fail(error)
+            }
+        }
+        guard !isSealed else {
+            offsets[stream] += UInt64(count)
+            return
+        }
+        record(slab, start, count, stream, clocks)
+    }
+
+    private mutating func record(
+        _ slab: Slab,
+        _ start: Int,
+        _ count: Int,
+        _ stream: ExecStream,
+        _ clocks: any Clocks,
+    ) {
+        lastSequence += 1
+        staged.append(
+            Chunk(
+                sequence: lastSequence,
+                offset: offsets[stream],
+                unixNS: clocks.unixNS,
+                stream: stream,
+                slab: slab,
+                start: start,
+                count: count,
+            )
+        )
+        offsets[stream] += UInt64(count)
+    }
+}

@@ -1,0 +1,207 @@
+internal import ExecModel
+internal import Kernel
+internal import Synchronization
+
+/// Runs one exec's process: drives its `ProcessLifecycle` with what the loop tells, moves its
+/// output, feeds its stdin.
+///
+/// Belongs to its loop's thread; the verbs may be called from any, and take their turn there.
+final class ProcessController: @unchecked Sendable {
+    // Unchecked: all that changes is touched on `loop` only, which `assertCurrent` checks.
+    let loop: EventLoop
+    let instance: ExecInstance
+    private let process: any ProcessHandle
+    private let command: Command
+    private let onDisconnect: OnDisconnect
+    private var lifecycle: ProcessLifecycle
+    private var timers: [ProcessLifecycle.Deadline: TimerID] = [:]
+    private var outputs: [OutputPipe] = []
+    private let stdin: StdinPipe?
+    private var disconnectTimer: TimerID?
+
+    /// Takes over a process that has just started. On `loop`.
+    init(
+        _ hosted: inout HostedProcess,
+        instance: ExecInstance,
+        command: Command,
+        onDisconnect: OnDisconnect,
+        configuration: RegistryConfiguration,
+        loop: EventLoop,
+    ) {
+        loop.assertCurrent()
+        self.loop = loop
+        self.instance = instance
+        self.command = command
+        self.onDisconnect = onDisconnect
+        process = hosted.handle
+        if let pipe = hosted.takeStdin() {
+            stdin = StdinPipe(pipe, loop: loop)
+        } else {
+            stdin = nil
+        }
+        var streams: Set<ExecStream> = []
+        for stream in ExecStream.allCases {
+            guard let pipe = hosted.takeOutput(stream) else { continue }
+            outputs.append(OutputPipe(pipe, as: stream, of: instance, loop: loop))
+            streams.insert(stream)
+        }
+        lifecycle = ProcessLifecycle(
+            command: command,
+            defaults: configuration,
+            streams: streams
+        )
+    }
+
+    /// Begins to watch the process and its pipes. On the loop, once.
+    func begin() {
+        perform(lifecycle.begin())
+        for output in outputs {
+            output.begin { [unowned self] stream in apply(.streamAtEnd(stream)) }
+        }
+        do throws(Errno) {
+            try process.watch(on: loop) { [self] in processGone() }
+        } catch {
+            apply(.goneUnobserved("the process can't be watched: \(error)"))
+        }
+    }
+
+    var pid: Int32 { process.pid }
+
+    // MARK: Verbs, from any thread
+
+    /// The polite end: stop signal, grace, SIGKILL. Does nothing once the process is gone.
+    func stop(_ cause: StopCause, grace: Duration? = nil) {
+        loop.execute { [self] in
+            apply(.stop(cause, grace: grace ?? lifecycle.defaultGrace))
+        }
+    }
+
+    /// Sends a signal; `done` is called on the loop with what came of it.
+    func signal(_ request: SignalRequest, done: @escaping @Sendable (ExecError?) -> Void) {
+        loop.execute { [self] in done(signalNow(request)) }
+    }
+
+    /// A client that may write stdin comes. Returns what it may send at once; `credit` is called on
+    /// the loop with what it may send besides.
+    func addStdinWriter(_ writer: UInt64, credit: @escaping @Sendable (Int) -> Void) -> Int {
+        guard let stdin else { return 0 }
+        let now = stdin.reserve(writer)
+        loop.execute { [self] in self.stdin?.join(writer, credit: credit) }
+        return now
+    }
+
+    /// A client that wrote stdin goes. What it sent is still taken; with `closing`, and if it was
+    /// the last, that is all.
+    func removeStdinWriter(_ writer: UInt64, closing: Bool) {
+        loop.execute { [self] in stdin?.leave(writer, closing: closing) }
+    }
+
+    /// Bytes for stdin, within the writer's credit.
+    func writeStdin(_ bytes: [UInt8], from writer: UInt64) {
+        loop.execute { [self] in stdin?.write(bytes, from: writer) }
+    }
+
+    /// The exec's stdin ends after what was sent before.
+    func closeStdin() {
+        loop.execute { [self] in stdin?.close() }
+    }
+
+    /// Whether the exec's stdin can be written to at all.
+    var hasStdin: Bool { stdin != nil }
+
+    /// Nobody views the exec any more.
+    func lastViewerLeft() {
+        guard onDisconnect.stop else { return }
+        loop.execute { [self] in waitForViewers() }
+    }
+
+    /// The instance is forgotten: late output is of no use to anybody.
+    func close() {
+        loop.execute { [self] in
+            for output in outputs { output.close() }
+        }
+    }
+
+    // MARK: On the loop
+
+    private func waitForViewers() {
+        if let disconnectTimer { loop.cancel(disconnectTimer) }
+        let wait = Duration.milliseconds(Int64(clamping: onDisconnect.afterMS))
+        disconnectTimer = loop.schedule(after: wait) { [weak self] in
+            guard let self, instance.info.viewers == 0 else { return }
+            apply(.stop(.disconnect, grace: lifecycle.defaultGrace))
+        }
+    }
+
+    private func signalNow(_ request: SignalRequest) -> ExecError? {
+        guard lifecycle.isAlive else {
+            return ExecError(.failedPrecondition, "\(instance.key) has ended")
+        }
+        do throws(Errno) {
+            try process.signal(request.number, group: !request.leaderOnly)
+            instance.report(.signaled)
+            return nil
+        } catch {
+            return ExecError(.failedPrecondition, "\(instance.key): \(error)", cause: error)
+        }
+    }
+
+    private func processGone() {
+        // While the process is not collected its group's number can't be another's: now or never.
+        if lifecycle.leavesNothingBehind { try? process.signal(Signals.kill, group: true) }
+        // What it wrote is in the pipes by now: most execs are drained at once.
+        for output in outputs { output.drainNow() }
+        do throws(Errno) {
+            apply(.gone(try process.collect()))
+        } catch {
+            apply(.goneUnobserved("its exit status can't be had: \(error)"))
+        }
+    }
+
+    private func apply(_ event: ProcessLifecycle.Event) {
+        loop.assertCurrent()
+        perform(lifecycle.handle(event))
+    }
+
+    private func perform(_ actions: [ProcessLifecycle.Action]) {
+        for action in actions {
+            switch action {
+            case .signalGroup(let number): try? process.signal(number, group: true)
+            case .arm(let deadline, let duration): arm(deadline, duration)
+            case .disarm(let deadline): disarm(deadline)
+            case .tellStopping: instance.report(.stopping)
+            case .tellEnded(let code, let signal):
+                instance.isDraining(
+                    after: Ended(code: code, signal: signal, unixNS: instance.clocks.unixNS)
+                )
+            case .tellExit(let exit): finish(exit)
+            }
+        }
+    }
+
+    private func arm(_ deadline: ProcessLifecycle.Deadline, _ duration: Duration) {
+        disarm(deadline)
+        timers[deadline] = loop.schedule(after: duration) { [weak self] in
+            guard let self else { return }
+            timers[deadline] = nil
+            apply(.passed(deadline))
+        }
+    }
+
+    private func disarm(_ deadline: ProcessLifecycle.Deadline) {
+        if let timer = timers.removeValue(forKey: deadline) { loop.cancel(timer) }
+    }
+
+    private func finish(_ ending: Exit) {
+        var exit = ending
+        if !exit.drained {
+            exit.holderPIDs = outputs.holders()
+            exit.addMessage("output was still held open when draining gave up")
+        }
+        if let dropped = stdin?.end(), dropped > 0 {
+            exit.addMessage("\(dropped) bytes of stdin were not taken")
+        }
+        if let disconnectTimer { loop.cancel(disconnectTimer) }
+        instance.finish(exit)
+    }
+}

@@ -1,0 +1,142 @@
+internal import ExecModel
+internal import Kernel
+internal import Synchronization
+
+/// The writing end of an exec's stdin, on its loop: takes what clients send in the order of arrival
+/// and gives them credit as the exec reads it. Bounded by the queue's promise.
+final class StdinPipe: ReadinessHandler {
+    private let loop: EventLoop
+    private var pipe: Descriptor?
+    private var registration: Registration?
+    /// Under a lock because a writer's first promise is made on the writer's thread; all else is for
+    /// the loop's.
+    private let queue = Mutex(StdinQueue())
+    private var creditors: [UInt64: @Sendable (Int) -> Void] = [:]
+    /// Promises to writers that are about to `join`.
+    private var promisedEarly: [UInt64: Int] = [:]
+    private var dropped = 0
+
+    init(_ pipe: consuming Descriptor, loop: EventLoop) {
+        self.pipe = consume pipe
+        self.loop = loop
+    }
+
+    /// What a new writer may send at once. From any thread.
+    func reserve(_ writer: UInt64) -> Int { queue.withLock { $0.join(writer) } }
+
+    /// The new writer is told what it may send besides.
+    func join(_ writer: UInt64, credit: @escaping @Sendable (Int) -> Void) {
+        creditors[writer] = credit
+        if let early = promisedEarly.removeValue(forKey: writer) { credit(early) }
+    }
+
+    func leave(_ writer: UInt64, closing: Bool) {
+        creditors[writer] = nil
+        promise(queue.withLock { $0.leave(writer) })
+        if closing, creditors.isEmpty { close() }
+    }
+
+    func write(_ bytes: [UInt8], from writer: UInt64) {
+        guard pipe != nil else {
+            dropped += bytes.count
+            // The writer is not to wait for an exec that will never read.
+            creditors[writer]?(bytes.count)
+            return
+        }
+        queue.withLock { $0.append(bytes, from: writer) }
+        flush()
+    }
+
+    func close() {
+        queue.withLock { $0.close() }
+        flush()
+    }
+
+    /// The process is gone. Returns how many bytes it never took.
+    func end() -> Int {
+        breakOff()
+        return dropped
+    }
+
+    func ready(_ readiness: Readiness) {
+        if readiness.contains(.error) { breakOff() } else { flush() }
+    }
+
+    private func flush() {
+        do throws(Errno) {
+            while true {
+                switch try writeFront() {
+                case .wrote(let taken, let count):
+                    creditors[taken.writer]?(count)
+                    promise(taken.promisedTo)
+                case .full:
+                    return waitForRoom()
+                case .empty(let isClosed):
+                    return isClosed ? closePipe() : stopWaiting()
+                }
+            }
+        } catch {
+            // EPIPE: the exec has closed its stdin. Whatever comes is dropped.
+            breakOff()
+        }
+    }
+
+    private enum Write {
+        case wrote((writer: UInt64, promisedTo: UInt64?), Int)
+        case full
+        case empty(isClosed: Bool)
+    }
+
+    private func writeFront() throws(Errno) -> Write {
+        try queue.withLock { (queue) throws(Errno) -> Write in
+            let written = try queue.withFront { (bytes) throws(Errno) in
+                try pipe.lend { (pipe) throws(Errno) in try pipe.write(bytes) } ?? nil
+            }
+            guard let attempt = written else { return .empty(isClosed: queue.isClosed) }
+            guard let count = attempt else { return .full }
+            return .wrote(queue.take(count), count)
+        }
+    }
+
+    private func promise(_ writer: UInt64?) {
+        guard let writer else { return }
+        if let credit = creditors[writer] {
+            credit(StdinQueue.partBytes)
+        } else {
+            promisedEarly[writer] = StdinQueue.partBytes
+        }
+    }
+
+    private func breakOff() {
+        // The writers are not to wait for an exec that will never read.
+        for (writer, count) in queue.withLock({ $0.drop() }) {
+            dropped += count
+            creditors[writer]?(count)
+        }
+        closePipe()
+    }
+
+    private func closePipe() {
+        stopWaiting()
+        pipe.take()?.close()
+    }
+
+    private func waitForRoom() {
+        guard registration == nil else { return }
+        registration = try? pipe.lend { (pipe) throws(Errno) in
+            try loop.register(pipe, for: .writable, self)
+        }
+    }
+
+    private func stopWaiting() {
+        if let registration { loop.deregister(registration) }
+        registration = nil
+    }
+}
+
+extension [OutputPipe] {
+    /// The processes that hold any of these pipes, each once.
+    func holders() -> [Int32] {
+        Set(flatMap { $0.holders() }).sorted()
+    }
+}

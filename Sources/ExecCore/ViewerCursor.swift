@@ -1,0 +1,132 @@
+package import ExecModel
+
+/// A viewer's place in an exec's log, and how it wants to be treated. A value: it holds no
+/// descriptor and no bytes, and what it is to be given next is decided here, over an extent that
+/// is handed in.
+package struct ViewerCursor: Sendable {
+    /// The next sequence that this viewer is to be given.
+    package private(set) var next: UInt64
+    /// How far it has come in each stream: what a Gap's figures are counted from.
+    package private(set) var offsets: StreamOffsets
+    /// Chunks up to this one were logged before the viewer came.
+    package let replayThrough: UInt64
+    /// The last chunk it wants; nil: all, and the exit.
+    package let stopAfter: UInt64?
+    package let slow: SlowPolicy
+    /// Output bytes that may still be sent; nil: no limit. The chunk that crosses it is sent whole.
+    package private(set) var window: Int64?
+    /// The state changes it has been told; see `InstanceState.changes`.
+    var changesTold: Int
+    var isParked = false
+
+    init(
+        next: UInt64,
+        offsets: StreamOffsets,
+        replayThrough: UInt64,
+        view: View,
+        changesTold: Int,
+    ) {
+        self.next = next
+        self.offsets = offsets
+        self.replayThrough = replayThrough
+        stopAfter = view.noFollow ? replayThrough : nil
+        slow = view.slow == .unspecified ? .catchUp : view.slow
+        window = view.windowBytes == 0 ? nil : Int64(clamping: view.windowBytes)
+        self.changesTold = changesTold
+    }
+
+    /// What the viewer gets next.
+    enum Step: Equatable {
+        /// Chunks out of memory, from `next` on.
+        case ring
+        /// Chunks out of the log file, from `next` to this one.
+        case file(through: UInt64)
+        /// It will not get what is up to this one.
+        case gap(Gap)
+        /// It fell behind and asked to be cut off then.
+        case tooSlow
+        /// It has used up its credit.
+        case windowClosed
+        /// It has everything there is; more may come.
+        case caughtUp
+        /// It has everything that it will ever get.
+        case end
+    }
+
+    func step(over extent: LogExtent) -> Step {
+        if let stopAfter, next > stopAfter { return .end }
+        if next > extent.lastSequence { return extent.isComplete ? .end : .caughtUp }
+        if let window, window <= 0 { return .windowClosed }
+        if let first = extent.ringFirst, next >= first { return .ring }
+        let isLive = next > replayThrough && extent.ringFirst != nil
+        switch slow {
+        case .drop where isLive: return .gap(gap(to: extent))
+        case .disconnect where isLive: return .tooSlow
+        default: break
+        }
+        guard next <= extent.loggedThrough else { return .gap(gap(to: extent)) }
+        let ringEdge = extent.ringFirst.map { $0 - 1 } ?? extent.lastSequence
+        return .file(through: min(ringEdge, extent.loggedThrough, stopAfter ?? .max))
+    }
+
+    /// The viewer has been given a chunk.
+    mutating func advance(
+        sequence: UInt64,
+        stream: ExecStream,
+        offset: UInt64,
+        count: Int,
+    ) {
+        assert(sequence == next, "a viewer gets every chunk once, in order")
+        next = sequence + 1
+        offsets[stream] = offset + UInt64(count)
+        if let window { self.window = window - Int64(count) }
+    }
+
+    /// The viewer has been told of a gap.
+    mutating func skip(_ gap: Gap) {
+        assert(gap.firstSequence == next)
+        next = gap.lastSequence + 1
+        offsets.stdout += gap.stdoutBytes
+        offsets.stderr += gap.stderrBytes
+    }
+
+    /// The viewer was not given this chunk after all: its socket would not take it. Called for the
+    /// newest first.
+    package mutating func rewind(_ chunk: Chunk) {
+        assert(chunk.sequence == next - 1)
+        next = chunk.sequence
+        offsets[chunk.stream] = chunk.offset
+        if let window { self.window = window + Int64(chunk.count) }
+    }
+
+    /// The viewer takes `bytes` more.
+    package mutating func addCredit(_ bytes: UInt64) {
+        guard let window else { return }
+        let (sum, overflow) = window.addingReportingOverflow(Int64(clamping: bytes))
+        self.window = overflow ? .max : sum
+    }
+
+    /// All up to the ring, or, where the ring is empty, all there is.
+    private func gap(to extent: LogExtent) -> Gap {
+        Gap(
+            firstSequence: next,
+            lastSequence: extent.ringFirst.map { $0 - 1 } ?? extent.lastSequence,
+            stdoutBytes: extent.ringBase.stdout - offsets.stdout,
+            stderrBytes: extent.ringBase.stderr - offsets.stderr,
+        )
+    }
+}
+
+/// What there is of an exec's output, and where it can be had.
+struct LogExtent: Equatable {
+    /// The newest chunk; 0: none.
+    var lastSequence: UInt64
+    /// The oldest chunk in memory; nil: none is.
+    var ringFirst: UInt64?
+    /// How far the streams had come before that one; with none, how far they have come.
+    var ringBase: StreamOffsets
+    /// The newest chunk that the log file has: all up to it can be read from there.
+    var loggedThrough: UInt64
+    /// The exit is known: nothing will follow.
+    var isComplete: Bool
+}

@@ -1,0 +1,161 @@
+import ExecModel
+import Glibc
+import Kernel
+import Testing
+
+@testable import ExecCore
+
+@Suite("The log")
+struct LogTests {
+    private func registry(in directory: String) -> ExecSessionRegistry {
+        ExecSessionRegistry(
+            configuration: RegistryConfiguration(stateDirectory: directory),
+            clocks: FakeClocks()
+        )
+    }
+
+    /// Writes a log of three chunks as a server would that is killed after it.
+    private func leaveLog(in directory: String) throws -> String {
+        let instance = try registry(in: directory).register(
+            try ExecKey(container: "c", exec: "e")
+        )
+        instance.stdout.write(Array("first ".utf8).span.bytes)
+        instance.stderr.write(Array("error".utf8).span.bytes)
+        instance.stdout.write(Array("second".utf8).span.bytes)
+        return "\(directory)/execs/c/e"
+    }
+
+    /// What a viewer of the adopted exec is given.
+    private func adopted(in directory: String) throws -> (texts: [String], exit: Exit?) {
+        let registry = registry(in: directory)
+        #expect(registry.adoptLeftovers() == 1)
+        let instance = try registry.instance(try ExecKey(container: "c", exec: "e"))
+        let viewer = try instance.attach(View(), waker: FakeWaker()).viewer
+        defer { viewer.detach() }
+        let batch = ViewerBatch()
+        var texts: [String] = []
+        while true {
+            batch.removeAll()
+            let pull = viewer.pull(into: batch, bytesMax: 1 << 16)
+            texts += batch.chunks.map {
+                "\($0.stream) \(String(decoding: $0.bytes, as: UTF8.self))"
+            }
+            if case .end(let exit) = pull { return (texts, exit) }
+        }
+    }
+
+    @Test("is byte for byte what was written, with 24 bytes a chunk in the index")
+    func files() throws {
+        try withDirectory { directory in
+            let log = try leaveLog(in: directory)
+            #expect(try Files.readSmall("\(log)/stdout", max: 99) == Array("first second".utf8))
+            #expect(try Files.readSmall("\(log)/stderr", max: 99) == Array("error".utf8))
+            let index = try Files.readSmall("\(log)/index", max: 99)
+            #expect(index.count == 72)
+            let last = IndexRecord(index.span.bytes, at: 48)
+            #expect(last?.offset == 6)
+            #expect(last?.length == 6)
+            #expect(last?.stream == .stdout)
+        }
+    }
+
+    @Test("that an earlier server left is served, with an exit that says what is not known")
+    func adoption() throws {
+        try withDirectory { directory in
+            _ = try leaveLog(in: directory)
+            let (texts, exit) = try adopted(in: directory)
+            #expect(texts == ["stdout first ", "stderr error", "stdout second"])
+            #expect(exit?.reason == .runtimeError)
+            #expect(exit?.lastSequence == 3)
+        }
+    }
+
+    @Test("is completed where its index is behind, wherever that was cut", arguments: 0...72)
+    func recovery(indexBytes: UInt64) throws {
+        try withDirectory { directory in
+            let log = try leaveLog(in: directory)
+            try Files.open("\(log)/index", .readWriteCreate(permissions: 0o600))
+                .truncate(to: indexBytes)
+            let (texts, exit) = try adopted(in: directory)
+            let stdout = texts.filter { $0.hasPrefix("stdout") }.map { $0.dropFirst(7) }.joined()
+            let stderr = texts.filter { $0.hasPrefix("stderr") }.map { $0.dropFirst(7) }.joined()
+            #expect(stdout == "first second")
+            #expect(stderr == "error")
+            #expect(exit?.stdoutBytes == 12)
+            #expect(exit?.stderrBytes == 5)
+            #expect(try Files.readSmall("\(log)/index", max: 999).count % 24 == 0)
+        }
+    }
+
+    @Test("that can't be written stops neither the exec nor its viewers, and is told in the exit")
+    func unwritable() throws {
+        let configuration = RegistryConfiguration(stateDirectory: "/dev/null/none")
+        let registry = ExecSessionRegistry(configuration: configuration, clocks: FakeClocks())
+        let instance = try registry.register(try ExecKey(container: "c", exec: "e"))
+        let viewer = try instance.attach(View(), waker: FakeWaker()).viewer
+        defer { viewer.detach() }
+        let batch = ViewerBatch()
+        var count = 0
+        for _ in 0..<100 {
+            instance.stdout.write([UInt8](repeating: 1, count: 10_000).span.bytes)
+            batch.removeAll()
+            while case .chunks = viewer.pull(into: batch, bytesMax: 1 << 20) {
+                count += batch.chunks.reduce(0) { $0 + $1.count }
+                batch.removeAll()
+            }
+        }
+        let exit = instance.finish(code: 0)
+        #expect(count == 1_000_000)
+        #expect(exit.code == 0)
+        #expect(exit.message.contains("the log is not complete"))
+    }
+
+    @Test("on a full disk keeps what fitted, and the viewers get all that they keep up with")
+    func fullDisk() throws {
+        guard geteuid() == 0 else { return }
+        try withDirectory { directory in
+            guard mount("none", directory, "tmpfs", 0, "size=256k") == 0 else {
+                // Not allowed to mount here: a container without that right.
+                return
+            }
+            defer { umount2(directory, Int32(MNT_DETACH)) }
+            let instance = try registry(in: directory).register(
+                try ExecKey(container: "c", exec: "e")
+            )
+            let viewer = try instance.attach(View(), waker: FakeWaker()).viewer
+            defer { viewer.detach() }
+            let batch = ViewerBatch()
+            var received: [UInt8] = []
+            for number in 0..<64 {
+                instance.stdout.write(
+                    [UInt8](repeating: UInt8(number), count: 16 << 10).span.bytes
+                )
+                batch.removeAll()
+                while case .chunks = viewer.pull(into: batch, bytesMax: 1 << 20) {
+                    received += batch.chunks.flatMap { $0.bytes }
+                    batch.removeAll()
+                }
+            }
+            let exit = instance.finish(code: 0)
+            #expect(received.count == 64 * (16 << 10))
+            #expect(exit.stdoutBytes == UInt64(received.count))
+            #expect(exit.message.contains("No space left on device"))
+            let kept = try Files.readSmall("\(directory)/execs/c/e/stdout", max: 1 << 20)
+            #expect(!kept.isEmpty && kept == Array(received[..<kept.count]))
+        }
+    }
+
+    @Test("a tee gives its primary everything, and then the exec")
+    func teeWriter() throws {
+        try withDirectory { directory in
+            let registry = registry(in: directory)
+            let instance = try registry.register(try ExecKey(container: "c", exec: "e"))
+            let path = "\(directory)/own.log"
+            let tee = TeeWriter(primary: try FileSink(path: path), secondary: instance.stdout)
+            try tee.write("one ")
+            try tee.write("two")
+            #expect(try Files.readSmall(path, max: 99) == Array("one two".utf8))
+            #expect(instance.info.stdoutBytes == 7)
+        }
+    }
+}

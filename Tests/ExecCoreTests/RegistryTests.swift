@@ -1,0 +1,152 @@
+import ExecCore
+import ExecModel
+import Kernel
+import Testing
+
+@Suite("The registry")
+struct RegistryTests {
+    private func withRegistry(
+        _ change: (inout RegistryConfiguration) -> Void = { _ in },
+        _ body: (ExecSessionRegistry, FakeClocks) throws -> Void,
+    ) throws {
+        try withDirectory { directory in
+            var configuration = RegistryConfiguration(stateDirectory: directory)
+            change(&configuration)
+            let clocks = FakeClocks()
+            try body(ExecSessionRegistry(configuration: configuration, clocks: clocks), clocks)
+        }
+    }
+
+    private func key(_ exec: String, in container: String = "c") throws -> ExecKey {
+        try ExecKey(container: container, exec: exec)
+    }
+
+    @Test("keeps an exit for five minutes, to the second, with the default figures")
+    func retention() throws {
+        try withRegistry { registry, clocks in
+            let instance = try registry.register(try key("a"))
+            instance.stdout.write(Array("hello".utf8).span.bytes)
+            let exit = instance.finish(code: 3)
+            clocks.advance(by: .seconds(299))
+            #expect(registry.sweep() == 0)
+            #expect(try registry.instance(try key("a")).exit == exit)
+            clocks.advance(by: .seconds(1))
+            #expect(registry.sweep() == 1)
+            #expect(throws: ExecError.self) { try registry.instance(try key("a")) }
+        }
+    }
+
+    @Test("sweeps by the age of each exit, and never what has not exited")
+    func sweepOrder() throws {
+        try withRegistry { registry, clocks in
+            let running = try registry.register(try key("running"))
+            for number in 0..<10 {
+                try registry.register(try key("e\(number)")).finish(code: 0)
+                clocks.advance(by: .seconds(30))
+            }
+            // The first is 300 s old by now, each later one 30 s younger.
+            for left in stride(from: 9, through: 0, by: -1) {
+                #expect(registry.sweep() == 1)
+                #expect(registry.instances().count == left + 1)
+                clocks.advance(by: .seconds(30))
+            }
+            #expect(registry.instances().map(\.key) == [running.key])
+        }
+    }
+
+    @Test("lets a viewer of a forgotten exec read on to the exit, and then leaves no file")
+    func removalBelowAViewer() throws {
+        try withRegistry { registry, _ in
+            let instance = try registry.register(try key("a"))
+            let bytes = [UInt8](repeating: 7, count: 3 << 20)
+            instance.stdout.write(bytes.span.bytes)
+            let viewer = try instance.attach(View(), waker: FakeWaker()).viewer
+            let exit = instance.finish(code: 5)
+            try registry.remove(try key("a"))
+            // The name is free at once.
+            let other = try registry.register(try key("a"))
+            try other.stdout.write([1, 2, 3] as [UInt8])
+
+            let batch = ViewerBatch()
+            var count = 0
+            var told: Exit?
+            while told == nil {
+                batch.removeAll()
+                if case .end(let end) = viewer.pull(into: batch, bytesMax: 1 << 18) { told = end }
+                count += batch.chunks.reduce(0) { $0 + $1.count }
+            }
+            viewer.detach()
+            #expect(count == bytes.count)
+            #expect(told == exit)
+            let execs = "\(registry.configuration.stateDirectory)/execs"
+            #expect(try Files.list(execs) == ["c"])
+            #expect(try Files.readSmall("\(execs)/c/a/stdout", max: 10) == [1, 2, 3])
+        }
+    }
+
+    @Test("refuses a name that is taken, and one more than its bounds allow")
+    func bounds() throws {
+        try withRegistry({ ($0.instancesMax, $0.instancesPerContainerMax) = (3, 2) }) {
+            registry,
+            _ in
+            _ = try registry.register(try key("a"))
+            #expect(code { _ = try registry.register(try key("a")) } == .alreadyExists)
+            _ = try registry.register(try key("b"))
+            #expect(code { _ = try registry.register(try key("c")) } == .resourceExhausted)
+            _ = try registry.register(try key("a", in: "other"))
+            #expect(
+                code { _ = try registry.register(try key("x", in: "third")) } == .resourceExhausted
+            )
+            #expect(code { try registry.remove(try key("a")) } == .failedPrecondition)
+        }
+    }
+
+    @Test("tells viewers of an exec that is unregistered without an exit that it can't be known")
+    func unregisterWithoutExit() throws {
+        try withRegistry { registry, _ in
+            let instance = try registry.register(try key("a"))
+            try registry.unregister(try key("a"))
+            #expect(instance.exit?.reason == .runtimeError)
+            #expect(instance.exit?.code == 255)
+        }
+    }
+
+    @Test("counts the first exit, and gives it to whoever comes later")
+    func oneExit() throws {
+        try withRegistry { registry, _ in
+            let instance = try registry.register(try key("a"))
+            let first = instance.finish(code: 1)
+            #expect(instance.finish(code: 2) == first)
+            try instance.stdout.write([1] as [UInt8])
+            #expect(instance.info.stdoutBytes == 0)
+            #expect(instance.exit == first)
+        }
+    }
+
+    @Test("sums a container up from its execs")
+    func status() throws {
+        try withRegistry { registry, clocks in
+            #expect(code { _ = try registry.status(of: "c") } == .notFound)
+            let first = try registry.register(try key("a"))
+            #expect(try registry.status(of: "c").state == .created)
+            let viewer = try first.attach(View(), waker: FakeWaker()).viewer
+            #expect(try registry.status(of: "c").state == .running)
+            viewer.detach()
+            first.finish(code: 1)
+            clocks.advance(by: .seconds(1))
+            let last = try registry.register(try key("b")).finish(code: 2)
+            let status = try registry.status(of: "c")
+            #expect(status.state == .exited)
+            #expect(status.exit == last)
+        }
+    }
+
+    private func code(_ body: () throws -> Void) -> ExecError.Code? {
+        do {
+            try body()
+            return nil
+        } catch {
+            return (error as? ExecError)?.code
+        }
+    }
+}

@@ -1,0 +1,114 @@
+import ExecCore
+import ExecModel
+
+/// A viewer of the simulation: takes what it is given and holds it against what was written.
+final class SimulatedViewer {
+    let viewer: ExecViewer
+    let view: View
+    let waker: FakeWaker
+    var isGone = false
+    private(set) var isOver = false
+    private(set) var isParked = false
+    private var wasCutOff = false
+    /// The last sequence that it was given or told it would miss.
+    private(set) var lastSeen: UInt64
+    private let replayThrough: UInt64
+    private var exits = 0
+
+    init(_ viewer: ExecViewer, view: View, waker: FakeWaker) {
+        self.viewer = viewer
+        self.view = view
+        self.waker = waker
+        lastSeen = viewer.cursor.next - 1
+        replayThrough = viewer.cursor.replayThrough
+    }
+
+    typealias Written = [(stream: ExecStream, bytes: [UInt8])]
+
+    func giveCredit(_ bytes: UInt64) { viewer.addCredit(bytes) }
+
+    func receive(_ chunk: Chunk, of written: Written) throws {
+        try check(!isOver, "a chunk came after the end")
+        try check(chunk.sequence == lastSeen + 1, "\(chunk.sequence) came after \(lastSeen)")
+        let expected = written[Int(chunk.sequence) - 1]
+        try check(chunk.stream == expected.stream, "\(chunk.sequence) is of the other stream")
+        try check(chunk.bytes == expected.bytes, "\(chunk.sequence) has other bytes")
+        let before = written[..<(Int(chunk.sequence) - 1)].filter { $0.stream == chunk.stream }
+        let offset = before.reduce(0) { $0 + $1.bytes.count }
+        try check(chunk.offset == UInt64(offset), "\(chunk.sequence) has another offset")
+        try check(
+            viewer.isReplay(chunk) == (chunk.sequence <= replayThrough),
+            "\(chunk.sequence) has the wrong replay mark"
+        )
+        lastSeen = chunk.sequence
+    }
+
+    /// All but chunks. False: nothing more comes now.
+    func receive(
+        _ pull: ExecViewer.Pull,
+        written: Written,
+        exit: Exit?,
+        isWithoutLog: Bool,
+    ) throws -> Bool {
+        isParked = false
+        switch pull {
+        case .chunks, .state, .ended:
+            return true
+        case .gap(let gap):
+            try receive(gap, written, isWithoutLog)
+            return true
+        case .tooSlow:
+            try check(view.slow == .disconnect, "a viewer was cut off that had not asked for it")
+            wasCutOff = true
+            isOver = true
+        case .windowClosed:
+            try check(view.windowBytes > 0, "a viewer without a window was stopped by it")
+        case .caughtUp:
+            try check(lastSeen == UInt64(written.count), "caught up at \(lastSeen)")
+            try check(exit == nil, "caught up after the exit")
+            isParked = true
+        case .end(let told):
+            isOver = true
+            guard told != nil || !view.noFollow else { break }
+            exits += 1
+            try check(told == exit && told != nil, "the exit is not the exec's")
+            try check(lastSeen == UInt64(written.count), "the exit overtook output")
+        case .unreadable(let errno):
+            try check(false, "the log could not be read: \(errno)")
+        }
+        return false
+    }
+
+    private func receive(_ gap: Gap, _ written: Written, _ isWithoutLog: Bool) throws {
+        try check(gap.firstSequence == lastSeen + 1, "a gap began elsewhere")
+        try check(gap.lastSequence >= gap.firstSequence, "a gap of nothing")
+        let isLive = gap.firstSequence > replayThrough
+        try check(
+            isWithoutLog || view.slow == .drop && isLive,
+            "a viewer was skipped that may not be"
+        )
+        var missed = StreamOffsets()
+        for (stream, bytes) in written[Int(lastSeen)..<Int(gap.lastSequence)] {
+            missed[stream] += UInt64(bytes.count)
+        }
+        try check(
+            missed == StreamOffsets(stdout: gap.stdoutBytes, stderr: gap.stderrBytes),
+            "a gap's figures are not those of what was missed"
+        )
+        lastSeen = gap.lastSequence
+    }
+
+    func checkEnd(written: Written, exit: Exit?) throws {
+        guard !wasCutOff else { return }
+        if view.noFollow {
+            try check(lastSeen >= replayThrough, "it ended before what was logged when it came")
+        } else {
+            try check(exits == 1, "\(exits) exits came")
+        }
+    }
+
+    private func check(_ isTrue: Bool, _ message: @autoclosure () -> String) throws {
+        guard !isTrue else { return }
+        throw Simulation.Violation(description: "viewer \(view): \(message())")
+    }
+}

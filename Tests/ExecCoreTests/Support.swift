@@ -1,0 +1,66 @@
+import ExecCore
+import ExecModel
+import Glibc
+import Kernel
+import Synchronization
+
+/// A clock that stands still until a test moves it.
+final class FakeClocks: Clocks {
+    private let nanoseconds = Atomic<UInt64>(1_000_000_000)
+
+    var now: Instant { Instant(nanoseconds: nanoseconds.load(ordering: .relaxed)) }
+    var unixNS: Int64 { Int64(nanoseconds.load(ordering: .relaxed)) }
+
+    func advance(by duration: Duration) {
+        let (seconds, attoseconds) = duration.components
+        let step = UInt64(seconds) * 1_000_000_000 + UInt64(attoseconds / 1_000_000_000)
+        nanoseconds.add(step, ordering: .relaxed)
+    }
+}
+
+/// Remembers that it was woken.
+final class FakeWaker: Wakeable {
+    private let isWoken = Atomic(false)
+
+    func wake() { isWoken.store(true, ordering: .sequentiallyConsistent) }
+
+    /// Whether it was woken since this was last asked.
+    func take() -> Bool { isWoken.exchange(false, ordering: .sequentiallyConsistent) }
+}
+
+/// SplitMix64: the same numbers for the same seed, everywhere.
+struct SeededGenerator: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(seed: UInt64) { state = seed }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ (mixed >> 31)
+    }
+
+    mutating func below(_ bound: Int) -> Int { Int(next() % UInt64(bound)) }
+
+    /// True once in `count` times.
+    mutating func oneIn(_ count: Int) -> Bool { below(count) == 0 }
+}
+
+/// Lends a new directory in memory to `body`, and deletes it.
+func withDirectory<R>(_ body: (String) throws -> R) throws -> R {
+    let parent = Files.isDirectory("/dev/shm") ? "/dev/shm" : "/tmp"
+    var template = Array("\(parent)/execstream-core-XXXXXX".utf8CString)
+    guard mkdtemp(&template) != nil else { throw Errno(errno) }
+    let path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    defer { try? Files.removeTree(path) }
+    return try body(path)
+}
+
+extension Chunk {
+    /// A copy of its bytes.
+    var bytes: [UInt8] {
+        slab.withBytes(at: start, count: count) { span in span.withUnsafeBytes { Array($0) } }
+    }
+}
