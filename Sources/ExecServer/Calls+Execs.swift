@@ -1,0 +1,97 @@
+internal import ExecCore
+internal import Kernel
+internal import Wire
+
+/// The unary calls on execs.
+extension Calls {
+    func wait(_ request: ExecWaitRequest, _ call: PendingCall) throws(ExecError) {
+        let instance = try instance(request.containerID, request.execID)
+        let answer = { @Sendable in ExecWaitResponse(info: instance.info) }
+        guard instance.exit == nil, request.timeoutMS > 0 else { return call.succeed(answer()) }
+        let time = Duration.milliseconds(Int64(clamping: request.timeoutMS))
+        call.open(answeringAfter: time) { call.succeed(answer()) }
+        call.onExit(of: instance) { call.succeed(answer()) }
+    }
+
+    func list(_ request: ExecListRequest) throws(ExecError) -> ExecListResponse {
+        if !request.containerID.isEmpty {
+            try ExecKey.check(request.containerID, field: "container_id")
+        }
+        let container = request.containerID.isEmpty ? nil : request.containerID
+        let infos = registry.instances(of: container).map { $0.info }.filter { info in
+            if request.runningOnly, info.state != .running, info.state != .paused { return false }
+            return request.labels.allSatisfy { info.labels[$0.key] == $0.value }
+        }
+        return ExecListResponse(fitting: infos)
+    }
+
+    func signal(_ request: ExecSignalRequest, _ call: PendingCall) throws(ExecError) {
+        try request.signal.check()
+        let instance = try instance(request.containerID, request.execID)
+        call.open()
+        try instance.signal(request.signal) { error in
+            call.finish { error.map { .failure($0) } ?? .success(instance.info) }
+        }
+    }
+
+    func stop(_ request: ExecStopRequest, _ call: PendingCall) throws(ExecError) {
+        let instance = try instance(request.containerID, request.execID)
+        call.open()
+        let grace =
+            request.graceMS == 0
+            ? nil : Duration.milliseconds(Int64(clamping: request.graceMS))
+        try instance.stop(.client, grace: grace)
+        call.onExit(of: instance) { call.succeed(ExecControlResponse(info: instance.info)) }
+    }
+
+    func remove(_ request: ExecRemoveRequest) throws(ExecError) -> ExecControlResponse {
+        let key = try ExecKey(container: request.containerID, exec: request.execID)
+        return ExecControlResponse(info: try registry.remove(key))
+    }
+
+    private func instance(
+        _ containerID: String,
+        _ execID: String,
+    ) throws(ExecError) -> ExecInstance {
+        try registry.instance(try ExecKey(container: containerID, exec: execID))
+    }
+}
+
+/// The unary calls on containers.
+extension Calls {
+    func status(_ request: ContainerStatusRequest) throws(ExecError) -> ContainerStatus {
+        try ExecKey.check(request.containerID, field: "container_id")
+        if request.includeResourceUsage {
+            throw ExecError(.unimplemented, "resource usage is not available yet")
+        }
+        return try registry.status(of: request.containerID)
+    }
+
+    func signal(_ request: ContainerSignalRequest) throws(ExecError) -> ContainerControlResponse {
+        try request.signal.check()
+        try ExecKey.check(request.containerID, field: "container_id")
+        let instances = registry.instances(of: request.containerID)
+        guard !instances.isEmpty else {
+            throw ExecError(.notFound, "there is no container \(request.containerID)")
+        }
+        var reached: UInt32 = 0
+        for instance in instances where instance.info.state == .running {
+            // One that ends at this moment, or is run by somebody else, is not reached.
+            guard (try? instance.signal(request.signal) { _ in }) != nil else { continue }
+            reached += 1
+        }
+        return ContainerControlResponse(
+            success: true,
+            message: "signal \(request.signal.number) to \(reached) execs",
+            execs: reached,
+        )
+    }
+}
+
+extension SignalRequest {
+    func check() throws(ExecError) {
+        guard (1...64).contains(number) else {
+            throw ExecError(.invalidArgument, "signal.number is \(number); signals are 1 to 64")
+        }
+    }
+}

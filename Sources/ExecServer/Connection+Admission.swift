@@ -1,0 +1,43 @@
+internal import ExecModel
+
+/// Whether a connection's peer is known, as a value: tokens in, verdicts out.
+struct Admission {
+    private enum State {
+        case stranger(wrongTokens: Int)
+        case admitted
+    }
+
+    private var state: State
+
+    /// After this many wrong tokens the connection is closed.
+    static let wrongTokensMax = 3
+
+    /// - Parameter isAdmitted: by what the socket itself tells of the peer.
+    init(isAdmitted: Bool) { state = isAdmitted ? .admitted : .stranger(wrongTokens: 0) }
+
+    var isAdmitted: Bool {
+        if case .admitted = state { return true }
+        return false
+    }
+
+    enum Verdict: Equatable {
+        case admitted
+        case refused
+        /// Refused, and that was the last try.
+        case closed
+    }
+
+    /// The peer has presented a token.
+    mutating func present(isRight: Bool) -> Verdict {
+        switch state {
+        case .admitted:
+            return .admitted
+        case .stranger where isRight:
+            state = .admitted
+            return .admitted
+        case .stranger(let wrongTokens):
+            state = .stranger(wrongTokens: wrongTokens + 1)
+            return wrongTokens + 1 >= Self.wrongTokensMax ? .closed : .refused
+        }
+    }
+}

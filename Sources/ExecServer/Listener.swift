@@ -1,0 +1,111 @@
+internal import ExecCore
+internal import Kernel
+
+/// One listening socket: accepts on its own loop, hands connections to all loops in turn.
+///
+/// Where descriptors are used up it pauses, says so once, and comes back by itself: clients wait in
+/// the backlog meanwhile.
+final class Listener: ReadinessHandler, @unchecked Sendable {
+    // Unchecked: what changes is touched on `loop` only.
+    let address: SocketAddress
+    private let loop: EventLoop
+    private let context: ServerContext
+    private let authenticator: Authenticator
+    private let nextLoop: @Sendable () -> EventLoop
+    private var socket: Descriptor?
+    private var registration: Registration?
+    private var isPaused = false
+
+    /// Connections accepted in one turn of the loop.
+    private static let acceptsMax = 64
+    private static let pauseTime = Duration.milliseconds(500)
+
+    init(
+        _ listening: consuming Listening,
+        authenticator: Authenticator,
+        context: ServerContext,
+        loop: EventLoop,
+        nextLoop: @escaping @Sendable () -> EventLoop,
+    ) {
+        address = listening.address
+        socket = listening.takeDescriptor()
+        self.authenticator = authenticator
+        self.context = context
+        self.loop = loop
+        self.nextLoop = nextLoop
+    }
+
+    /// Starts to accept. From any thread, once.
+    func begin() {
+        loop.execute { [self] in
+            do throws(Errno) {
+                registration = try socket.lend { (socket) throws(Errno) in
+                    try loop.register(socket, for: .readable, self)
+                }
+            } catch {
+                context.log.error("listener can't be watched", ["error": "\(error)"])
+            }
+        }
+    }
+
+    /// Stops listening; who is in the backlog is refused. From any thread.
+    func close() {
+        loop.execute { [self] in
+            if let registration { loop.deregister(registration) }
+            registration = nil
+            socket.take()?.close()
+            if case .unix(let path) = address { try? Files.remove(path) }
+        }
+    }
+
+    func ready(_ readiness: Readiness) {
+        do throws(Errno) {
+            for _ in 0..<Self.acceptsMax {
+                guard
+                    let accepted = try socket.lend({ (socket) throws(Errno) in
+                        try Sockets.accept(socket)
+                    }) ?? nil
+                else { return }
+                admit(accepted)
+            }
+        } catch {
+            pause(error)
+        }
+    }
+
+    private func admit(_ socket: consuming Descriptor) {
+        Sockets.tune(socket)
+        let peer = Sockets.peerName(socket)
+        var isAdmitted = false
+        if case .unix = address {
+            guard let credentials = try? Sockets.peerCredentials(socket),
+                authenticator.admits(credentials)
+            else {
+                context.log.warning("refused: another user", ["peer": peer])
+                return
+            }
+            isAdmitted = true
+        }
+        let connectionLoop = nextLoop()
+        let connection = Connection(
+            socket,
+            peer: peer,
+            isAdmitted: isAdmitted,
+            authenticator: authenticator,
+            context: context,
+            loop: connectionLoop,
+        )
+        connectionLoop.execute { connection.begin() }
+    }
+
+    private func pause(_ error: Errno) {
+        guard let registration else { return }
+        if !isPaused { context.log.error("accepting is paused", ["error": "\(error)"]) }
+        isPaused = true
+        loop.update(registration, to: [])
+        loop.schedule(after: Self.pauseTime) { [weak self] in
+            guard let self, let registration = self.registration else { return }
+            loop.update(registration, to: .readable)
+        }
+    }
+}

@@ -1,0 +1,77 @@
+internal import ExecCore
+internal import Kernel
+internal import Synchronization
+internal import Wire
+
+/// A unary call that is answered later: once, by whichever of its answer, its own time and its
+/// deadline comes first, or never, where its connection goes first.
+///
+/// Belongs to the connection's loop; `finish` may be called from any thread.
+final class PendingCall: ServerStream, @unchecked Sendable {
+    // Unchecked: what changes is touched on the connection's loop only.
+    let id: UInt32
+    private let connection: Connection
+    private let timeoutNano: Int64
+    private var timers: [TimerID] = []
+    private var waiter: (instance: ExecInstance, id: UInt64)?
+    private var isOver = false
+
+    init(id: UInt32, timeoutNano: Int64, connection: Connection) {
+        self.id = id
+        self.timeoutNano = timeoutNano
+        self.connection = connection
+    }
+
+    /// A unary call has said all it has to say.
+    var takesMessages: Bool { false }
+
+    /// Keeps the call open; `late` answers it if nothing else has after that time.
+    func open(answeringAfter time: Duration? = nil, late: (() -> Void)? = nil) {
+        connection.open(self)
+        if let time, let late {
+            timers.append(connection.loop.schedule(after: time) { late() })
+        }
+        guard timeoutNano > 0 else { return }
+        timers.append(
+            connection.loop.schedule(after: .nanoseconds(timeoutNano)) { [unowned self] in
+                let error = ExecError(.deadlineExceeded, "the call's timeout has passed")
+                connection.fail(id, error)
+            }
+        )
+    }
+
+    /// Calls `body` on the loop once the instance has exited, unless the call is over by then.
+    func onExit(of instance: ExecInstance, _ body: @escaping @Sendable () -> Void) {
+        let registered = instance.onExit { [connection] _ in connection.loop.execute(body) }
+        if let registered { waiter = (instance, registered) }
+    }
+
+    /// Answers. On the loop.
+    func succeed(_ message: some WireMessage) {
+        guard !isOver else { return }
+        isOver = true
+        connection.end(id, with: Frames.response(message, streamID: id))
+    }
+
+    /// Answers with an exec's info or a failure. From any thread.
+    func finish(_ result: @escaping @Sendable () -> Result<ExecInfo, ExecError>) {
+        connection.loop.execute { [self] in
+            switch result() {
+            case .success(let info): succeed(ExecControlResponse(info: info))
+            case .failure(let error):
+                guard !isOver else { return }
+                connection.fail(id, error)
+            }
+        }
+    }
+
+    func receive(_ payload: RawSpan) { preconditionFailure("a unary call takes no messages") }
+
+    func ended() {
+        isOver = true
+        for timer in timers { connection.loop.cancel(timer) }
+        timers = []
+        if let waiter { waiter.instance.cancelOnExit(waiter.id) }
+        waiter = nil
+    }
+}

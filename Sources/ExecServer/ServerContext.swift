@@ -1,0 +1,91 @@
+internal import ExecCore
+internal import Kernel
+internal import Synchronization
+
+/// What all connections of a server share.
+final class ServerContext: Sendable {
+    let registry: ExecSessionRegistry
+    let host: any ProcessHost
+    let options: ServerOptions
+    /// One batch for each loop, used there only.
+    private let batches: [ObjectIdentifier: LoopBound<OutgoingBatch>]
+    private let connections = Mutex(Connections())
+    private let writers = Atomic<UInt64>(0)
+
+    init(
+        registry: ExecSessionRegistry,
+        host: any ProcessHost,
+        options: ServerOptions,
+        loops: [EventLoop],
+    ) {
+        self.registry = registry
+        self.host = host
+        self.options = options
+        batches = Dictionary(
+            uniqueKeysWithValues: loops.map {
+                (ObjectIdentifier($0), LoopBound(OutgoingBatch(), on: $0))
+            }
+        )
+    }
+
+    var log: ServerLog { options.log }
+
+    func batch(of loop: EventLoop) -> OutgoingBatch {
+        guard let batch = batches[ObjectIdentifier(loop)] else {
+            preconditionFailure("a connection lives on one of the server's loops")
+        }
+        return batch.value
+    }
+
+    /// A number that no other stdin writer has.
+    func nextWriter() -> UInt64 { writers.add(1, ordering: .relaxed).newValue }
+
+    /// False: there are as many as there may be.
+    func add(_ connection: Connection) -> Bool {
+        connections.withLock { state in
+            guard state.all.count < options.connectionsMax, !state.isOver else { return false }
+            state.all[ObjectIdentifier(connection)] = connection
+            return true
+        }
+    }
+
+    func remove(_ connection: Connection) {
+        let waiter = connections.withLock { state in
+            state.all[ObjectIdentifier(connection)] = nil
+            return state.all.isEmpty ? state.waiter.take() : nil
+        }
+        waiter?.resume()
+    }
+
+    /// Lets every connection say what it has to say, and returns once all are closed; those that
+    /// are not by then are closed after `time`.
+    func closeConnections(within time: Duration, timer loop: EventLoop) async {
+        let all = connections.withLock { state in
+            state.isOver = true
+            return Array(state.all.values)
+        }
+        for connection in all { connection.shutDown() }
+        loop.execute { [self] in
+            loop.schedule(after: time) { [self] in
+                let late = connections.withLock { Array($0.all.values) }
+                for connection in late {
+                    connection.loop.execute { connection.close("it did not read its last bytes") }
+                }
+            }
+        }
+        await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
+            let isDone = connections.withLock { state in
+                if !state.all.isEmpty { state.waiter = continuation }
+                return state.all.isEmpty
+            }
+            if isDone { continuation.resume() }
+        }
+    }
+
+    private struct Connections {
+        var all: [ObjectIdentifier: Connection] = [:]
+        /// The server ends: no further one is taken.
+        var isOver = false
+        var waiter: CheckedContinuation<Void, Never>?
+    }
+}

@@ -1,0 +1,95 @@
+internal import Kernel
+
+/// The server's log: a constant message and key=value fields a line, to stderr or wherever it is
+/// sent. Never output, arguments or environment of an exec.
+public struct ServerLog: Sendable {
+    /// How much a line matters.
+    public enum Level: Int, Sendable, CaseIterable {
+        /// For whoever looks for a fault.
+        case debug
+        /// What happens in the normal course.
+        case info
+        /// Something to look at.
+        case warning
+        /// Something does not work.
+        case error
+    }
+
+    /// What a line looks like.
+    public enum Format: Sendable {
+        /// `level message key=value`.
+        case text
+        /// One JSON object.
+        case json
+    }
+
+    private let level: Level
+    private let format: Format
+    private let write: @Sendable (String) -> Void
+
+    /// Makes a log that writes lines of `level` and above with `write`.
+    public init(
+        level: Level = .warning,
+        format: Format = .text,
+        write: @escaping @Sendable (String) -> Void = ServerLog.writeToStandardError,
+    ) {
+        self.level = level
+        self.format = format
+        self.write = write
+    }
+
+    /// Writes one line, its newline included, to stderr; a stderr that can't be written loses it.
+    public static func writeToStandardError(_ line: String) {
+        guard let stderr = try? Descriptor.standardError() else { return }
+        _ = try? stderr.write(Array(line.utf8).span.bytes)
+    }
+
+    func debug(_ message: StaticString, _ fields: KeyValuePairs<String, String> = [:]) {
+        log(.debug, message, fields)
+    }
+
+    func info(_ message: StaticString, _ fields: KeyValuePairs<String, String> = [:]) {
+        log(.info, message, fields)
+    }
+
+    func warning(_ message: StaticString, _ fields: KeyValuePairs<String, String> = [:]) {
+        log(.warning, message, fields)
+    }
+
+    func error(_ message: StaticString, _ fields: KeyValuePairs<String, String> = [:]) {
+        log(.error, message, fields)
+    }
+
+    private func log(
+        _ level: Level,
+        _ message: StaticString,
+        _ fields: KeyValuePairs<String, String>,
+    ) {
+        guard level.rawValue >= self.level.rawValue else { return }
+        switch format {
+        case .text:
+            let pairs = fields.map { " \($0.key)=\(Self.quoted($0.value))" }.joined()
+            write("\(level) \(message)\(pairs)\n")
+        case .json:
+            let pairs = fields.map { ",\(Self.quoted($0.key)):\(Self.quoted($0.value))" }.joined()
+            write("{\"level\":\"\(level)\",\"message\":\(Self.quoted("\(message)"))\(pairs)}\n")
+        }
+    }
+
+    /// As a JSON string: a peer's text can't forge a line.
+    private static func quoted(_ text: String) -> String {
+        var result = "\""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"": result += "\\\""
+            case "\\": result += "\\\\"
+            case "\n": result += "\\n"
+            case _ where scalar.value < 0x20 || scalar.value == 0x7F:
+                let digits = String(scalar.value, radix: 16)
+                result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+            default: result.unicodeScalars.append(scalar)
+            }
+        }
+        return result + "\""
+    }
+}

@@ -1,0 +1,254 @@
+internal import ExecCore
+internal import Kernel
+internal import Synchronization
+internal import Wire
+
+/// One Session: starts an exec or attaches to one, carries stdin in, and output and the exit out.
+///
+/// Belongs to its connection's loop. Output is pulled (see `Connection`): the stream itself queues
+/// nothing but the few control messages that the exec has for this client alone.
+final class SessionStream: ServerStream, Wakeable, LoopTarget, @unchecked Sendable {
+    // Unchecked: what changes is touched on the connection's loop only; `wake` goes there first.
+    private enum State {
+        case awaitingStart
+        case viewing(ExecViewer, View)
+        case over
+    }
+
+    let id: UInt32
+    private unowned let connection: Connection
+    private let loop: EventLoop
+    private var state = State.awaitingStart
+    /// Set before the first output.
+    private var ready: Ready?
+    private var stdin: StdinAccount?
+
+    init(id: UInt32, connection: Connection) {
+        self.id = id
+        self.connection = connection
+        loop = connection.loop
+    }
+
+    var isToBeSeenOut: Bool {
+        if case .viewing = state { return true }
+        return false
+    }
+
+    func receive(_ payload: RawSpan) {
+        do throws(ExecError) {
+            try handle(try decode(payload))
+        } catch {
+            connection.fail(id, error)
+        }
+    }
+
+    func halfClosed() {
+        switch state {
+        case .awaitingStart:
+            connection.fail(
+                id,
+                ExecError(.invalidArgument, "the stream ended before its Start message")
+            )
+        case .viewing(let viewer, _):
+            // No more from this client: if it was the last that could, the exec's stdin ends.
+            stdin?.leave(viewer.instance, closing: true)
+            stdin = nil
+        case .over: break
+        }
+    }
+
+    func ended() {
+        let last = state
+        state = .over
+        guard case .viewing(let viewer, _) = last else { return }
+        stdin?.leave(viewer.instance, closing: false)
+        stdin = nil
+        viewer.detach()
+    }
+
+    /// A chunk could not be sent: the cursor goes back.
+    func takeBack(_ chunk: Chunk) {
+        guard case .viewing(let viewer, _) = state else { return }
+        viewer.rewind(chunk)
+    }
+
+    // MARK: Waking, from any thread
+
+    func wake() { loop.wake(self) }
+
+    func woken() {
+        guard case .viewing = state else { return }
+        connection.markReady(id)
+    }
+
+    // MARK: What the client says
+
+    private func decode(_ payload: RawSpan) throws(ExecError) -> SessionRequest {
+        do throws(DecodeFailure) {
+            return try SessionRequest.decode(payload)
+        } catch {
+            throw error.execError
+        }
+    }
+
+    private func handle(_ request: SessionRequest) throws(ExecError) {
+        switch (request, state) {
+        case (.start(let start), .awaitingStart):
+            try begin(start)
+        case (.start, _):
+            throw ExecError(.invalidArgument, "a stream has one Start message")
+        case (_, .awaitingStart):
+            throw ExecError(.invalidArgument, "the first message must be Start")
+        case (.detach, .viewing):
+            connection.end(id, with: Frames.end(streamID: id))
+        case (.credit(let bytes), .viewing(let viewer, _)):
+            viewer.addCredit(bytes)
+            connection.markReady(id)
+        case (let request, .viewing(let viewer, let view)):
+            guard !view.readOnly else {
+                throw ExecError(.permissionDenied, "this viewer is read-only")
+            }
+            try control(viewer.instance, request)
+        case (_, .over):
+            break
+        }
+    }
+
+    private func control(
+        _ instance: ExecInstance,
+        _ request: SessionRequest,
+    ) throws(ExecError) {
+        switch request {
+        case .stdin(let bytes):
+            guard let stdin else {
+                throw ExecError(.failedPrecondition, "\(instance.key) was started without stdin")
+            }
+            try stdin.send(bytes, to: instance)
+        case .closeStdin:
+            instance.closeStdin()
+        case .signal(let signal):
+            try signal.check()
+            // It may have ended just now: then the exit, which is on its way, is the answer.
+            guard instance.exit == nil else { return }
+            try instance.signal(signal) { _ in }
+        case .resize:
+            throw ExecError(.failedPrecondition, "\(instance.key) has no terminal")
+        case .start, .credit, .detach:
+            preconditionFailure("handled before")
+        }
+    }
+
+    private func begin(_ start: Start) throws(ExecError) {
+        let key = try ExecKey(container: start.containerID, exec: start.execID)
+        let (instance, joined) = try instance(key, start)
+        let attachment = try instance.attach(start.view, waker: self)
+        state = .viewing(attachment.viewer, start.view)
+        var ready = Ready(
+            info: attachment.info,
+            joined: joined,
+            firstSequence: attachment.firstSequence,
+            lastSequence: attachment.lastSequence,
+        )
+        if instance.takesStdin, !start.view.readOnly, attachment.info.exit == nil {
+            let writer = connection.context.nextWriter()
+            let credit = instance.addStdinWriter(writer) { [weak self, loop] bytes in
+                loop.execute { [weak self] in self?.grant(bytes) }
+            }
+            stdin = StdinAccount(writer: writer, credit: credit)
+            ready.stdinCredit = UInt64(credit)
+        }
+        self.ready = ready
+        connection.markReady(id)
+    }
+
+    private func instance(
+        _ key: ExecKey,
+        _ start: Start,
+    ) throws(ExecError) -> (ExecInstance, joined: Bool) {
+        let context = connection.context
+        guard let command = start.command else {
+            return (try context.registry.instance(key), true)
+        }
+        let outcome = try context.registry.start(
+            key,
+            command,
+            onDisconnect: start.onDisconnect ?? OnDisconnect(),
+            host: context.host,
+            loop: loop,
+        )
+        return (outcome.instance, outcome.joined)
+    }
+
+    private func grant(_ bytes: Int) {
+        guard let stdin else { return }
+        stdin.grant(bytes)
+        connection.markReady(id)
+    }
+
+    // MARK: What the client is told
+
+    func pull(into batch: OutgoingBatch, bytesMax: Int) -> StreamTurn {
+        guard case .viewing(let viewer, _) = state else { return .idle }
+        if let ready {
+            self.ready = nil
+            return tell(.ready(ready))
+        }
+        if let credit = stdin?.takeGrant() { return tell(.stdinCredit(UInt64(credit))) }
+        let chunks = batch.viewerBatch
+        defer { chunks.removeAll() }
+        switch viewer.pull(into: chunks, bytesMax: bytesMax) {
+        case .chunks:
+            return put(chunks, of: viewer, into: batch)
+        case .gap(let gap):
+            return tell(.gap(gap))
+        case .ended(let ended):
+            return tell(.ended(ended))
+        case .state(let state, let unixNS):
+            return tell(.state(state, unixNS: unixNS))
+        case .caughtUp, .windowClosed:
+            return .idle
+        case .end(let exit):
+            return finish(exit)
+        case .tooSlow:
+            return fail(ExecError(.resourceExhausted, "this viewer was too slow, as it asked"))
+        case .unreadable(let errno):
+            return fail(ExecError(.dataLoss, "the log can't be read: \(errno)", cause: errno))
+        }
+    }
+
+    /// Puts the chunks into the batch, and gives back those that have no room there.
+    private func put(
+        _ pulled: ViewerBatch,
+        of viewer: ExecViewer,
+        into batch: OutgoingBatch,
+    ) -> StreamTurn {
+        var count = 0
+        for chunk in pulled.chunks {
+            guard batch.hasRoom else { break }
+            batch.appendOutput(chunk, replay: viewer.isReplay(chunk), of: self)
+            count += 1
+        }
+        for chunk in pulled.chunks[count...].reversed() { viewer.rewind(chunk) }
+        return .output
+    }
+
+    private func tell(_ response: SessionResponse) -> StreamTurn {
+        do throws(ExecError) {
+            connection.send(try Frames.data(response, streamID: id))
+            return .control
+        } catch {
+            return fail(error)
+        }
+    }
+
+    private func finish(_ exit: Exit?) -> StreamTurn {
+        if let exit, case .idle = tell(.exit(exit)) { return .idle }
+        connection.end(id, with: Frames.end(streamID: id))
+        return .idle
+    }
+
+    private func fail(_ error: ExecError) -> StreamTurn {
+        connection.fail(id, error)
+        return .idle
+    }
+}
