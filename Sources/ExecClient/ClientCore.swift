@@ -1,0 +1,79 @@
+internal import ExecModel
+internal import Kernel
+internal import Wire
+
+/// The client's side of the loop: one connection, made when a call needs it, made again when a call
+/// needs it after a break. The loop's thread only.
+final class ClientCore {
+    /// Whose thread it is.
+    let loop: EventLoop
+    private let address: SocketAddress
+    private let options: ClientOptions
+    private let token: String
+    private var connection: ClientConnection?
+    /// Calls that wait for the connection to stand, the oldest first.
+    private var waiting: [Call] = []
+    private var isClosed = false
+
+    /// Nothing is connected yet.
+    init(loop: EventLoop, address: SocketAddress, token: String, options: ClientOptions) {
+        self.loop = loop
+        self.address = address
+        self.token = token
+        self.options = options
+    }
+
+    /// Makes a call: now, or once a connection stands.
+    func start(_ call: Call) {
+        if isClosed { return call.lost(.clientClosed) }
+        if let connection, connection.isOpen { return connection.begin(call) }
+        waiting.append(call)
+        if connection == nil { connect() }
+    }
+
+    /// The payload of a Hello.
+    var hello: [UInt8] { HelloRequest(client: options.clientName, token: token).encode() }
+
+    /// How long a session tries to come back after a break.
+    var resumeLimit: Duration { options.resumeLimit }
+
+    /// Ends the connection and all calls; no call is made any more.
+    func close() {
+        isClosed = true
+        connection?.close(.clientClosed)
+        failWaiting(.clientClosed)
+    }
+
+    private func connect() {
+        let connection = ClientConnection(loop: loop, address: address, owner: self)
+        self.connection = connection
+        connection.connect(hello: hello, timeout: options.connectTimeout)
+    }
+
+    private func failWaiting(_ error: ExecError) {
+        let failed = waiting
+        waiting = []
+        for call in failed where !call.isOver { call.lost(error) }
+    }
+}
+
+// MARK: - For the connection
+
+extension ClientCore {
+    /// The server has accepted the Hello.
+    func opened(_ connection: ClientConnection) {
+        let ready = waiting
+        waiting = []
+        for call in ready where !call.isOver {
+            // A call's first message may break the connection, and its error then reaches the rest.
+            if connection.isOpen { connection.begin(call) } else { start(call) }
+        }
+    }
+
+    /// The connection is over; its own calls have been told.
+    func closed(_ connection: ClientConnection, _ error: ExecError) {
+        guard self.connection === connection else { return }
+        self.connection = nil
+        failWaiting(error)
+    }
+}

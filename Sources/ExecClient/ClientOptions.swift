@@ -1,0 +1,17 @@
+internal import ExecModel
+
+/// How a client behaves; the defaults fit most.
+public struct ClientOptions: Hashable, Sendable {
+    /// What the server's log calls this client: "name/version".
+    public var clientName = "execstream-swift/1"
+    /// Output in flight per session where its view names no window of its own: the most that a
+    /// session holds for a slow consumer.
+    public var windowBytes: UInt64 = 1 << 20
+    /// How long a session tries to come back after its connection broke; zero: not at all.
+    public var resumeLimit = Duration.seconds(30)
+    /// How long connecting and authenticating may take together, once the host's name is resolved.
+    public var connectTimeout = Duration.seconds(10)
+
+    /// The defaults.
+    public init() {}
+}

@@ -1,0 +1,94 @@
+internal import ExecModel
+internal import Kernel
+internal import Wire
+
+/// One subscription's side of the loop, across all connections it takes. The loop's thread only.
+///
+/// Holds at most `eventsMax` events for its consumer; those that come on top are counted and dropped.
+final class EventsDriver: CallHandler {
+    private let core: ClientCore
+    private var request: ContainerLifecycleRequest
+    private let mailbox: Mailbox<LifecycleEvent>
+    private var call: Call?
+    private var timer: TimerID?
+    private var wasSent = false
+    private var brokenSince: Instant?
+    private var backoff: Backoff
+    private var dropped: UInt64 = 0
+
+    private static let eventsMax = 1000
+
+    /// A subscription that has not begun.
+    init(core: ClientCore, request: ContainerLifecycleRequest, mailbox: Mailbox<LifecycleEvent>) {
+        self.core = core
+        self.request = request
+        self.mailbox = mailbox
+        backoff = Backoff(limit: core.resumeLimit)
+    }
+
+    /// Subscribes, as soon as there is a connection.
+    func open() {
+        timer = nil
+        let call = Call(.containerLifecycle, request: request.encode(), handler: self)
+        self.call = call
+        core.start(call)
+    }
+
+    /// Nobody wants events any more.
+    func abandon() {
+        call?.abandon()
+        end(.failure(.callerCancelled))
+    }
+
+    func began(_ call: Call) {
+        wasSent = true
+        brokenSince = nil
+    }
+
+    func message(_ payload: RawSpan) {
+        do throws(DecodeFailure) {
+            take(try LifecycleEvent.decode(payload))
+        } catch {
+            call?.abandon()
+            end(.failure(ExecError(.internalError, error.message, cause: error)))
+        }
+    }
+
+    func ended() { end(.success(())) }
+
+    func response(_ payload: [UInt8]) { end(.success(())) }
+
+    func failed(_ error: ExecError) { end(.failure(error)) }
+
+    func lost(_ error: ExecError) {
+        call = nil
+        let now = core.loop.now
+        let since = brokenSince ?? now
+        brokenSince = since
+        guard wasSent, error.code == .unavailable,
+            let delay = backoff.next(elapsed: now - since)
+        else { return end(.failure(error)) }
+        timer = core.loop.schedule(after: delay) { [weak self] in self?.open() }
+    }
+
+    private func take(_ event: LifecycleEvent) {
+        brokenSince = nil
+        backoff = Backoff(limit: core.resumeLimit)
+        request.afterSequence = max(request.afterSequence, event.sequence)
+        guard mailbox.count < Self.eventsMax else {
+            dropped += 1 + event.missed
+            return
+        }
+        var event = event
+        event.missed += dropped
+        dropped = 0
+        mailbox.put(event)
+    }
+
+    private func end(_ result: Result<Void, ExecError>) {
+        call = nil
+        if let timer { core.loop.cancel(timer) }
+        timer = nil
+        mailbox.finish(result)
+    }
+}

@@ -1,0 +1,67 @@
+internal import ExecModel
+internal import Synchronization
+
+/// What one session was asked to be.
+struct SessionPlan: Sendable {
+    /// The exec.
+    var key: ExecKey
+    /// What to start; nil: it exists.
+    var command: Command?
+    /// How to look at it; its window is never 0.
+    var view: View
+    /// What becomes of the exec without clients.
+    var onDisconnect: OnDisconnect?
+}
+
+/// A session's credit window, between the loop, which delivers, and the caller, who consumes.
+final class SharedWindow: Sendable {
+    private let state: Mutex<CreditWindow>
+
+    /// A window of this size.
+    init(windowBytes: UInt64) { state = Mutex(CreditWindow(windowBytes: windowBytes)) }
+
+    /// Output is on its way to the caller.
+    func delivered(_ count: Int) throws(ExecError) {
+        try state.withLock { window throws(ExecError) in try window.delivered(count) }
+    }
+
+    /// Output came that the caller has already. True: it is time to grant credit.
+    func dropped(_ count: Int) throws(ExecError) -> Bool {
+        try state.withLock { window throws(ExecError) in
+            try window.delivered(count)
+            return window.consumed(count)
+        }
+    }
+
+    /// The caller has consumed output. True: it is time to grant credit.
+    func consumed(_ count: Int) -> Bool { state.withLock { $0.consumed(count) } }
+
+    /// The credit to grant now.
+    func takeCredit() -> UInt64 { state.withLock { $0.takeCredit() } }
+
+    /// The window for the next view of the same session.
+    func resume() -> UInt64 { state.withLock { $0.resumed() } }
+}
+
+extension View {
+    /// The same view from another place, with another window.
+    init(_ view: View, from: From, windowBytes: UInt64) {
+        self = view
+        self.from = from
+        self.windowBytes = windowBytes
+    }
+}
+
+extension Gap {
+    /// Folds this gap into the event before it where that is the gap just before it.
+    func merge(into event: inout SessionEvent) -> Bool {
+        guard case .gap(var before) = event, before.lastSequence + 1 == firstSequence else {
+            return false
+        }
+        before.lastSequence = lastSequence
+        before.stdoutBytes &+= stdoutBytes
+        before.stderrBytes &+= stderrBytes
+        event = .gap(before)
+        return true
+    }
+}

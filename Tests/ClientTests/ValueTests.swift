@@ -1,0 +1,200 @@
+import ExecModel
+import Testing
+import Wire
+
+@testable import ExecClient
+
+@Suite struct CreditWindowTests {
+    @Test func `credit is granted half a window at a time`() throws {
+        var window = CreditWindow(windowBytes: 1 << 20)
+        try window.delivered(700_000)
+        #expect(window.consumed(500_000) == false)
+        #expect(window.consumed(100_000) == true)
+        #expect(window.consumed(1000) == false)
+        #expect(window.takeCredit() == 601_000)
+        #expect(window.takeCredit() == 0)
+        #expect(window.unconsumedBytes == 99_000)
+    }
+
+    @Test(arguments: [1, 1000, 65536, 65537, 100_000, 200_000])
+    func `a server that sends whole chunks only never waits for ever`(size: UInt64) throws {
+        var window = CreditWindow(windowBytes: size)
+        var allowance = Int(size)
+        let chunk = min(65536, Int(size))
+        for _ in 0..<100 {
+            while allowance >= chunk {
+                try window.delivered(chunk)
+                allowance -= chunk
+            }
+            while window.unconsumedBytes > 0 {
+                if window.consumed(chunk) { allowance += Int(window.takeCredit()) }
+            }
+            #expect(allowance >= chunk)
+        }
+    }
+
+    @Test func `a new view gets what the caller has not left unread`() throws {
+        var window = CreditWindow(windowBytes: 1000)
+        try window.delivered(900)
+        _ = window.consumed(300)
+        #expect(window.resumed() == 400)
+        #expect(window.takeCredit() == 0)
+        try window.delivered(400)
+        #expect(window.resumed() == 1)
+    }
+
+    @Test func `a server far beyond its credit is an error`() throws {
+        var window = CreditWindow(windowBytes: 1000)
+        try window.delivered(4 << 20)
+        #expect(throws: ExecError.self) { try window.delivered(1000) }
+    }
+}
+
+@Suite struct BackoffTests {
+    @Test func `attempts become rare, and end at the limit`() {
+        var backoff = Backoff(limit: .seconds(30))
+        let delays = (0..<7).map { _ in backoff.next(elapsed: .zero) }
+        let expected = [50, 100, 200, 400, 800, 1000, 1000].map { Duration.milliseconds($0) }
+        #expect(delays == expected)
+        #expect(backoff.next(elapsed: .milliseconds(29_700)) == .milliseconds(300))
+        #expect(backoff.next(elapsed: .seconds(30)) == nil)
+        var never = Backoff(limit: .zero)
+        #expect(never.next(elapsed: .zero) == nil)
+    }
+}
+
+@Suite struct StdinQueueTests {
+    @Test func `no more goes than there is credit for`() {
+        var queue = StdinQueue()
+        queue.append([1, 2, 3, 4, 5], done: Promise())
+        queue.appendEnd(done: Promise())
+        #expect(queue.next() == nil)
+        queue.attached(credit: 2)
+        #expect(queue.next() == .bytes([1, 2]))
+        #expect(queue.next() == nil)
+        queue.grant(10)
+        #expect(queue.next() == .bytes([3, 4, 5]))
+        #expect(queue.next() == .end)
+        #expect(queue.next() == nil)
+    }
+
+    @Test func `a long piece goes in several messages`() {
+        var queue = StdinQueue()
+        queue.attached(credit: 1 << 20)
+        queue.append([UInt8](repeating: 1, count: 100_000), done: Promise())
+        #expect(queue.next() == .bytes([UInt8](repeating: 1, count: 65536)))
+        #expect(queue.next() == .bytes([UInt8](repeating: 1, count: 34464)))
+        #expect(queue.next() == nil)
+    }
+
+    @Test(.timeLimit(.minutes(1)))
+    func `a break after stdin was sent is told once`() async throws {
+        var queue = StdinQueue()
+        queue.attached(credit: 10)
+        queue.append([1], done: Promise())
+        #expect(queue.next() == .bytes([1]))
+        queue.connectionBroke()
+        #expect(queue.isUncertain)
+        let told = Promise<Void>()
+        queue.append([2], done: told)
+        await #expect(throws: ExecError.self) { try await told.value {} }
+        queue.append([3], done: Promise())
+        queue.attached(credit: 10)
+        #expect(queue.next() == .bytes([3]))
+    }
+
+    @Test func `a break before any stdin costs nothing`() {
+        var queue = StdinQueue()
+        queue.attached(credit: 0)
+        queue.append([1], done: Promise())
+        queue.connectionBroke()
+        queue.attached(credit: 5)
+        #expect(queue.next() == .bytes([1]))
+        #expect(!queue.isUncertain)
+    }
+
+    @Test func `an end without bytes is repeated after a break`() {
+        var queue = StdinQueue()
+        queue.attached(credit: 5)
+        queue.appendEnd(done: Promise())
+        #expect(queue.next() == .end)
+        queue.connectionBroke()
+        queue.attached(credit: 5)
+        #expect(queue.next() == .end)
+    }
+}
+
+@Suite struct WriteBufferTests {
+    @Test func `bytes leave in order, however few are taken at a time`() {
+        var buffer = WriteBuffer()
+        var written: [UInt8] = []
+        var expected: [UInt8] = []
+        for round in 0..<200 {
+            let bytes = (0..<round).map { UInt8(truncatingIfNeeded: $0 &+ round) }
+            buffer.append(bytes)
+            expected += bytes
+            var calls = 0
+            buffer.drain { span in
+                calls += 1
+                guard calls < 3 else { return nil }
+                let count = min(span.byteCount, 40)
+                span.extracting(first: count).withUnsafeBytes { written += $0 }
+                return count
+            }
+        }
+        buffer.drain { span in
+            span.withUnsafeBytes { written += $0 }
+            return span.byteCount
+        }
+        #expect(buffer.isEmpty)
+        #expect(written == expected)
+    }
+
+    @Test func `streams wait above the bound`() {
+        var buffer = WriteBuffer()
+        #expect(buffer.hasRoom)
+        buffer.append([UInt8](repeating: 0, count: WriteBuffer.roomBytesMax))
+        #expect(!buffer.hasRoom)
+    }
+}
+
+@Suite(.timeLimit(.minutes(1))) struct MailboxTests {
+    @Test func `elements come in order, and then the end`() async throws {
+        let mailbox = Mailbox<Int>()
+        for number in 0..<100 { mailbox.put(number) }
+        mailbox.finish(.failure(ExecError(.aborted, "")))
+        for number in 0..<100 { #expect(try await mailbox.next() == number) }
+        await #expect(throws: ExecError.self) { try await mailbox.next() }
+    }
+
+    @Test func `a consumer that waits is woken`() async throws {
+        let mailbox = Mailbox<Int>()
+        async let next = mailbox.next()
+        mailbox.put(7)
+        #expect(try await next == 7)
+        async let end = mailbox.next()
+        mailbox.finish(.success(()))
+        #expect(try await end == nil)
+    }
+
+    @Test func `a cancelled consumer is told so`() async {
+        let mailbox = Mailbox<Int>()
+        let task = Task { try await mailbox.next() }
+        task.cancel()
+        await #expect(throws: ExecError.self) { try await task.value }
+        // The mailbox itself goes on.
+        mailbox.put(1)
+        #expect(mailbox.count == 1)
+    }
+
+    @Test func `what waits may be merged with what comes`() async throws {
+        let mailbox = Mailbox<Int>()
+        mailbox.put(1)
+        mailbox.put(2) { newest in
+            newest += 2
+            return true
+        }
+        #expect(mailbox.count == 1)
+        #expect(try await mailbox.next() == 3)
+    }
+}
