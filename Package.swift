@@ -48,6 +48,18 @@ let package = Package(
             dependencies: ["ExecModel", "Kernel", "ExecCore", "ExecServer", "ExecClient"],
             swiftSettings: settings,
         ),
+        .executableTarget(
+            name: "EmbeddingExample",
+            dependencies: ["ExecServer"],
+            path: "Examples/Embedding",
+            swiftSettings: settings,
+        ),
+        .executableTarget(
+            name: "ClientExample",
+            dependencies: ["ExecClient"],
+            path: "Examples/Client",
+            swiftSettings: settings,
+        ),
         .testTarget(name: "KernelTests", dependencies: ["Kernel"], swiftSettings: settings),
         .testTarget(
             name: "WireTests",
@@ -63,6 +75,22 @@ let package = Package(
             name: "ServiceTests",
             dependencies: ["ExecServer", "ExecClient", "ExecCore", "ExecModel", "Kernel", "Wire"],
             swiftSettings: settings,
+        ),
+        .testTarget(
+            name: "ClientTests",
+            dependencies: ["ExecClient", "ExecModel", "Kernel", "Wire"],
+            swiftSettings: settings,
+        ),
+        .testTarget(
+            name: "ProgramTests",
+            dependencies: ["execstream", "ExecClient", "ExecModel"],
+            swiftSettings: settings,
+        ),
+        // The built program as a process of its own; it depends on nothing of it but that it is built.
+        .testTarget(
+            name: "EndToEndTests",
+            dependencies: ["execstream", "Kernel"],
+            swiftSettings: settings
         ),
     ],
     swiftLanguageModes: [.v6],

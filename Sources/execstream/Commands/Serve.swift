@@ -1,0 +1,100 @@
+internal import ExecModel
+internal import ExecServer
+internal import Glibc
+internal import Kernel
+
+/// `execstream serve`: the server.
+enum ServeCommand: ProgramCommand {
+    static let spec = CommandSpec(
+        name: "serve",
+        summary: "Serve execs to clients",
+        options: [
+            .value("listen", "ADDR", repeats: true, "where to listen: unix:PATH or tcp:HOST:PORT"),
+            .value("state", "DIR", "where logs and the token are kept"),
+            .value("token-file", "FILE", "the token that TCP clients must show"),
+            .value("retention", "DUR", "how long an exited exec is kept (5m)"),
+            .value("sweep", "DUR", "how often those whose time has passed are removed (30s)"),
+            .value("grace", "DUR", "between the stop signal and SIGKILL (10s)"),
+            .value("drain", "DUR", "how long output may outlive the process (2s)"),
+            .value("log-format", "FORMAT", "text (the default) or json"),
+            .value("log-level", "LEVEL", "debug, info, warning (the default) or error"),
+        ],
+        isClient: false,
+        details: [
+            """
+            Without --listen it listens on unix:$XDG_RUNTIME_DIR/execstream.sock, or on \
+            execstream.sock in the state directory; that socket admits the same user and root. A TCP \
+            client has to show the token, which the first start writes to the file 'token' in the \
+            state directory. A TCP port is not encrypted: listen on a loopback address.
+            """,
+            """
+            SIGTERM or SIGINT ends it: no new connections, every exec is stopped, every viewer gets \
+            its exit. A second signal kills what is left.
+            """,
+        ],
+    )
+
+    static func run(_ arguments: Arguments, _ context: Context) async throws(Failure) -> Int32 {
+        let settings = try ServeSettings(arguments, context)
+        // One for each listener, viewer and pipe: take what the system lets us have.
+        _ = ResourceLimits.raiseOpenFiles()
+        let directory = try opened { () throws(ExecError) in
+            try StateDirectory(settings.stateDirectory)
+        }
+        defer { withExtendedLifetime(directory) {} }
+        let registry = ExecSessionRegistry(configuration: settings.registry)
+        var options = settings.server
+        options.token = try TokenFile.readOrMake(settings.tokenFile)
+        options.baseEnvironment = baseEnvironment(context)
+        let adopted = registry.adoptLeftovers()
+        if adopted > 0 {
+            context.console.note("kept the logs of \(adopted) execs of an earlier server\n")
+        }
+        let server = try opened { () throws(ExecError) in
+            try ExecServer(registry: registry, options: options)
+        }
+        let addresses = try opened { () throws(ExecError) in try server.start() }
+        for address in addresses { context.console.note("listening on \(address)\n") }
+        let manager = ServiceManager(environment: context.environment)
+        return try await withSignals([SIGINT, SIGTERM]) { (signals) throws(Failure) in
+            context.console.note("ready\n")
+            manager.tell("READY=1")
+            await wait(for: signals, toEnd: server, manager)
+            return 0
+        }
+    }
+
+    /// Returns when the server is down: after the first signal politely, after a second at once.
+    private static func wait(
+        for signals: AsyncStream<Int32>,
+        toEnd server: ExecServer,
+        _ manager: ServiceManager,
+    ) async {
+        for await _ in signals { break }
+        manager.tell("STOPPING=1")
+        // Cancelled, and waited for, when this returns.
+        async let _ = hurry(server, on: signals)
+        await server.shutDown()
+    }
+
+    private static func hurry(_ server: ExecServer, on signals: AsyncStream<Int32>) async {
+        for await _ in signals { server.hurry() }
+    }
+
+    /// What commands inherit: the server's own environment, without what concerns it alone.
+    private static func baseEnvironment(_ context: Context) -> [String: String] {
+        context.environment.filter { name, _ in
+            !["NOTIFY_SOCKET", "EXECSTREAM_TOKEN", "EXECSTREAM_ADDRESS"].contains(name)
+        }
+    }
+
+    private static func opened<Value: ~Copyable>(
+        _ body: () throws(ExecError) -> Value,
+    ) throws(Failure) -> Value {
+        do throws(ExecError) {
+            return try body()
+        } catch {
+            throw Failure(error.message)
+        }
+    }
+}

@@ -1,0 +1,114 @@
+internal import ExecClient
+internal import ExecModel
+internal import Kernel
+
+/// What a command works with. Made once, in `main`, and handed down.
+final class Context {
+    /// Where its output goes.
+    let console = Console()
+    /// Where its input comes from.
+    let input = Input()
+    /// What the program was started with.
+    let environment: [String: String]
+    /// Where things are.
+    let defaults: Defaults
+    /// What was asked of the command.
+    var arguments = Arguments()
+
+    init(environment: [String: String], isRoot: Bool) {
+        self.environment = environment
+        defaults = Defaults(environment: environment, isRoot: isRoot)
+    }
+
+    /// Whether programs read the output.
+    var isJSON: Bool { arguments.has("json") }
+
+    /// Whether the output may have colours.
+    var hasColour: Bool {
+        console.isTerminal && (environment["NO_COLOR"] ?? "").isEmpty
+            && environment["TERM"] != "dumb"
+    }
+
+    /// Runs `body` with a client of the server that the options name.
+    func withClient<Result>(
+        _ body: (ExecClient) async throws(Failure) -> Result,
+    ) async throws(Failure) -> Result {
+        let client = try makeClient()
+        defer { client.close() }
+        return try await body(client)
+    }
+
+    private func makeClient() throws(Failure) -> ExecClient {
+        guard let address = arguments.value("address") ?? defaults.clientAddress else {
+            throw Failure("no server is known; name it with --address or set HOME")
+        }
+        var options = ClientOptions()
+        options.clientName = "execstream/\(Version.text)"
+        do throws(ExecError) {
+            return try ExecClient(address: address, token: try token(), options: options)
+        } catch {
+            throw Failure(error)
+        }
+    }
+
+    /// From the file that was named, the environment, or the default server's state.
+    private func token() throws(ExecError) -> String? {
+        if let path = arguments.value("token-file") {
+            do throws(Errno) {
+                return try TokenFile.read(path)
+            } catch {
+                throw ExecError(.invalidArgument, "can't read the token file '\(path)': \(error)")
+            }
+        }
+        if let token = environment["EXECSTREAM_TOKEN"], !token.isEmpty { return token }
+        guard let state = defaults.stateDirectory else { return nil }
+        return try? TokenFile.read(Defaults.tokenFile(stateDirectory: state))
+    }
+}
+
+/// Makes the library's failures the program's.
+func reporting<Result>(
+    _ body: () async throws(ExecError) -> Result,
+) async throws(Failure) -> Result {
+    do throws(ExecError) {
+        return try await body()
+    } catch {
+        throw Failure(error)
+    }
+}
+
+/// Makes a value that can't be read wrong usage of the command.
+func usage<Value>(
+    _ spec: CommandSpec,
+    _ body: () throws(ValueProblem) -> Value,
+) throws(Failure) -> Value {
+    do throws(ValueProblem) {
+        return try body()
+    } catch {
+        throw Failure(UsageError(error.message), command: spec.name)
+    }
+}
+
+extension Arguments {
+    /// The option's value, read by `parse`; a value that it refuses is wrong usage of the command.
+    func read<Value>(
+        _ name: String,
+        _ spec: CommandSpec,
+        _ parse: (String) throws(ValueProblem) -> Value,
+    ) throws(Failure) -> Value? {
+        do throws(UsageError) {
+            return try value(name, parse)
+        } catch {
+            throw Failure(error, command: spec.name)
+        }
+    }
+
+    /// The options `K=V`, together.
+    func pairs(_ name: String, _ spec: CommandSpec) throws(Failure) -> [String: String] {
+        do throws(ValueProblem) {
+            return try Values.pairs(values(name))
+        } catch {
+            throw Failure(UsageError("--\(name): \(error.message)"), command: spec.name)
+        }
+    }
+}

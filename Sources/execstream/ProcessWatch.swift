@@ -1,0 +1,142 @@
+internal import ExecModel
+internal import Kernel
+
+/// A local process on its loop: reads its pipes, and notices its end. The loop's thread only.
+final class ProcessWatch: ReadinessHandler {
+    private let loop: EventLoop
+    private let continuation: AsyncStream<LocalProcess.Event>.Continuation
+    private var process: ProcessBox?
+    private var registration: Registration?
+    private var readers: [ExecStream: PipeReader] = [:]
+    private var end: ProcessEnd?
+    private var isOver = false
+
+    /// How long output may outlive the process.
+    private static let drain = Duration.seconds(2)
+
+    /// Nothing runs yet.
+    init(loop: EventLoop, continuation: AsyncStream<LocalProcess.Event>.Continuation) {
+        self.loop = loop
+        self.continuation = continuation
+    }
+
+    /// The process runs.
+    func begin(_ process: ProcessBox) {
+        self.process = process
+        do throws(Errno) {
+            registration = try process.child.register(on: loop, self)
+            for stream in ExecStream.allCases {
+                let reader = PipeReader(process, stream, loop: loop, watch: self)
+                readers[stream] = reader
+                try reader.begin()
+            }
+        } catch {
+            finish(code: 126, signal: 0, message: "can't watch the command: \(error)")
+        }
+    }
+
+    /// Passes a signal on; nobody may be left to get it.
+    func signal(_ number: Int32) {
+        if end == nil { try? process?.child.signal(number, group: true) }
+    }
+
+    /// It has ended.
+    func ready(_ readiness: Readiness) {
+        guard let process, let registration else { return }
+        do throws(Errno) {
+            guard let end = try process.child.collect() else { return }
+            self.end = end
+        } catch {
+            return finish(code: 125, signal: 0, message: "its end could not be observed: \(error)")
+        }
+        loop.deregister(registration)
+        self.registration = nil
+        loop.schedule(after: Self.drain) { [weak self] in self?.finishIfDrained(anyway: true) }
+        finishIfDrained()
+    }
+
+    /// A piece of output.
+    func read(_ bytes: [UInt8], _ stream: ExecStream) {
+        let reader = LoopBound(readers[stream], on: loop)
+        let loop = loop
+        continuation.yield(
+            .output(bytes, stream, taken: { loop.execute { reader.value?.resume() } }),
+        )
+    }
+
+    /// A pipe has ended.
+    func ended(_ stream: ExecStream) {
+        readers[stream] = nil
+        finishIfDrained()
+    }
+
+    private func finishIfDrained(anyway: Bool = false) {
+        guard let end, readers.isEmpty || anyway else { return }
+        finish(code: end.code ?? 128 + end.signal, signal: end.signal, message: "")
+    }
+
+    private func finish(code: Int32, signal: Int32, message: String) {
+        guard !isOver else { return }
+        isOver = true
+        for reader in readers.values { reader.stop() }
+        readers = [:]
+        if let registration { loop.deregister(registration) }
+        registration = nil
+        continuation.yield(.exited(code: code, signal: signal, message: message))
+        continuation.finish()
+    }
+}
+
+/// One of the process's pipes. The loop's thread only.
+final class PipeReader: ReadinessHandler {
+    private let process: ProcessBox
+    private let stream: ExecStream
+    private let loop: EventLoop
+    private weak var watch: ProcessWatch?
+    private var registration: Registration?
+
+    init(_ process: ProcessBox, _ stream: ExecStream, loop: EventLoop, watch: ProcessWatch) {
+        self.process = process
+        self.stream = stream
+        self.loop = loop
+        self.watch = watch
+    }
+
+    /// Waits for output.
+    func begin() throws(Errno) {
+        registration =
+            switch stream {
+            case .stdout: try loop.register(process.stdout, for: .readable, self)
+            case .stderr: try loop.register(process.stderr, for: .readable, self)
+            }
+    }
+
+    /// The last piece was taken.
+    func resume() {
+        if registration == nil { try? begin() }
+    }
+
+    /// No more is read.
+    func stop() {
+        if let registration { loop.deregister(registration) }
+        registration = nil
+    }
+
+    func ready(_ readiness: Readiness) {
+        let scratch = UnsafeMutableRawBufferPointer(rebasing: loop.scratch.prefix(64 << 10))
+        var count: Int?
+        do throws(Errno) {
+            switch stream {
+            case .stdout: count = try process.stdout.read(into: scratch)
+            case .stderr: count = try process.stderr.read(into: scratch)
+            }
+        } catch {
+            count = 0
+        }
+        guard let count else { return }
+        // Deregistered rather than deaf: a hang-up is told whatever the interest.
+        stop()
+        if count == 0 { return watch?.ended(stream) ?? () }
+        watch?.read(Array(scratch.prefix(count)), stream)
+    }
+}
