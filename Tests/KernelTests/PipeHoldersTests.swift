@@ -10,7 +10,10 @@ internal import Testing
         var errors = try Pipe.make()
         let held = HeldChild(
             try Spawn.start(
-                sh("sleep 60 2>/dev/null & sleep 60 >/dev/null & exit 0"),
+                sh(
+                    "(exec 2>/dev/null; echo a; exec sleep 60) &"
+                        + " (exec >/dev/null; echo b >&2; exec sleep 60) & exit 0"
+                ),
                 stdin: null,
                 stdout: output.takeWriteEnd(),
                 stderr: errors.takeWriteEnd()
@@ -19,6 +22,9 @@ internal import Testing
         let end = try await withLoop { try await $0.end(of: held) }
         #expect(end.code == 0)
         let (stdout, stderr) = (Held(output.takeReadEnd()), Held(errors.takeReadEnd()))
+        // Each has let go of the other's pipe by the time it says something.
+        #expect(try stdout.descriptor.readText() == "a\n")
+        #expect(try stderr.descriptor.readText() == "b\n")
         let both = find(stdout, stderr, session: held.child.pid)
         #expect(both.count == 2)
         // One may not have come to its `exec` yet.
