@@ -108,6 +108,7 @@ struct ServeTests {
             let seen = try await viewer.end()
             #expect(seen.stdout == "up\n")
             #expect(seen.code == 255)
+            #expect(seen.lines.count == 1)
             #expect(seen.stderr.contains("not recorded"))
         }
     }

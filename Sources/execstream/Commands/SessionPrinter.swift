@@ -71,7 +71,8 @@ struct SessionPrinter {
             console.complain("\(key) was stopped: \(exit.cause.text)")
         }
         if !exit.message.isEmpty { console.complain("\(key): \(exit.message)") }
-        if !exit.drained {
+        // Of an end that was not observed nobody knows what is left.
+        if !exit.drained, exit.reason != .runtimeError {
             let pids = exit.holderPIDs.map { "\($0)" }.joined(separator: ", ")
             let who = pids.isEmpty ? "some process" : "process \(pids)"
             console.complain("\(key) left \(who) behind, whose later output is not shown")
