@@ -60,7 +60,7 @@ package final class Slab: @unchecked Sendable {
         count: Int,
         _ body: (RawSpan) throws(E) -> R,
     ) throws(E) -> R {
-        precondition(start >= 0 && count >= 0 && start + count <= used)
+        checkRange(start, count)
         return try body(
             RawSpan(_unsafeBytes: UnsafeRawBufferPointer(start: base + start, count: count))
         )
@@ -73,7 +73,7 @@ package final class Slab: @unchecked Sendable {
         to file: borrowing Descriptor,
         at offset: UInt64,
     ) throws(Errno) {
-        precondition(start + count <= used)
+        checkRange(start, count)
         try file.pwrite(UnsafeRawBufferPointer(start: base + start, count: count), at: offset)
     }
 
@@ -81,8 +81,13 @@ package final class Slab: @unchecked Sendable {
     package func reuse() { used = 0 }
 
     func pointer(at start: Int, count: Int) -> UnsafeMutableRawPointer {
-        precondition(start >= 0 && count >= 0 && start + count <= used)
+        checkRange(start, count)
         return base + start
+    }
+
+    /// Against the capacity, not `used`: that is the writer's, and readers come on other threads.
+    private func checkRange(_ start: Int, _ count: Int) {
+        precondition(start >= 0 && count >= 0 && start + count <= capacity)
     }
 
     private func take(_ count: Int) -> Int {
