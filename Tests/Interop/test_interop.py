@@ -310,6 +310,19 @@ class SessionTests(InteropTest):
         self.assertEqual([(each.sequence, each.stdout) for each in resumed.outputs], expected)
         self.assertTrue(all(each.replay for each in resumed.outputs))
 
+    def test_a_viewer_that_detaches_is_let_go_and_the_exec_goes_on(self):
+        stream = self.start("sh", "-c", "echo up; read line; exit 3", stdin=True)
+        session = Recording(self, stream)
+        other = self.attach()
+        viewer = Recording(self, other)
+        viewer.until(b"up\n")
+        other.send(pb.SessionRequest(detach=pb.Detach()))
+        while viewer.next() is not None:
+            pass
+        self.assertIsNone(viewer.exit)
+        stream.send(pb.SessionRequest(close_stdin=pb.CloseStdin()))
+        self.assertEqual(session.to_the_end().exit.code, 3)
+
     def test_the_same_start_again_joins(self):
         argv = ("sh", "-c", "echo once; read line", "-")
         stream = self.start(*argv, stdin=True)
