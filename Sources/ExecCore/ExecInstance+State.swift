@@ -14,7 +14,6 @@ struct InstanceState {
     /// How often `info.state` has changed since the exec ran; viewers are told the newest.
     var changes = 0
     var changedUnixNS: Int64 = 0
-    var exitedAt: Instant?
     var isRemoved = false
     /// Viewers that have everything there is, until there is more.
     var parked: [any Wakeable] = []

@@ -225,7 +225,6 @@ extension ExecInstance {
     @discardableResult
     package func finish(_ ending: Exit) -> Exit {
         let unixNS = clocks.unixNS
-        let now = clocks.now
         var exit = ending
         let failure = tee.withLock { tee in
             tee.seal()
@@ -241,7 +240,6 @@ extension ExecInstance {
             exit.startedUnixNS = state.info.startedUnixNS
             state.info.exit = exit
             state.info.state = .exited
-            state.exitedAt = now
             defer { state.exitWaiters = [:] }
             return Told(parked: state.takeParked(), waiters: Array(state.exitWaiters.values))
         }

@@ -23,7 +23,8 @@ enum LogRecovery {
         for stream in ExecStream.allCases {
             let size = try files.withFile(of: stream) { (file) throws(Errno) in try file.size }
             while offsets[stream] < size {
-                let length = min(size - offsets[stream], UInt64(chunkBytesMax))
+                let limit = UInt64(RegistryConfiguration.chunkBytesLimit)
+                let length = min(size - offsets[stream], limit)
                 let record = IndexRecord(
                     offset: offsets[stream],
                     length: UInt32(length),
@@ -46,8 +47,6 @@ enum LogRecovery {
             recoveredBytes: recovered
         )
     }
-
-    private static let chunkBytesMax = 64 << 10
 
     /// Follows the records as far as they agree with each other and with the files.
     private static func scan(_ files: LogFiles) throws(Errno) -> (UInt64, StreamOffsets) {

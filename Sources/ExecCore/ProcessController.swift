@@ -11,7 +11,6 @@ final class ProcessController: @unchecked Sendable {
     let loop: EventLoop
     let instance: ExecInstance
     private let process: any ProcessHandle
-    private let command: Command
     private let onDisconnect: OnDisconnect
     private var lifecycle: ProcessLifecycle
     private var timers: [ProcessLifecycle.Deadline: TimerID] = [:]
@@ -31,7 +30,6 @@ final class ProcessController: @unchecked Sendable {
         loop.assertCurrent()
         self.loop = loop
         self.instance = instance
-        self.command = command
         self.onDisconnect = onDisconnect
         process = hosted.handle
         if let pipe = hosted.takeStdin() {
