@@ -8,7 +8,7 @@ import Wire
 /// `pattern[i % period]`, of stderr the same from another place.
 struct CrowdPattern: Sendable {
     static let period = 65_521
-    /// Twice the period, so that a chunk is always one run of it.
+    /// More than the period and a chunk together, so that a chunk is always one run of it.
     let bytes: [UInt8]
 
     init() {
@@ -17,7 +17,7 @@ struct CrowdPattern: Sendable {
             state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
             return UInt8(truncatingIfNeeded: state >> 56)
         }
-        bytes = once + once
+        bytes = once + once + once
     }
 
     func matches(_ payload: RawSpan, stream: ExecStream, offset: UInt64) -> Bool {

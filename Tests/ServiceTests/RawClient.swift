@@ -176,3 +176,11 @@ extension RawSpan {
     /// A copy.
     var bytes: [UInt8] { withUnsafeBytes { Array($0) } }
 }
+
+/// A message out of a frame.
+func decode<Message: WireMessage>(
+    _ type: Message.Type,
+    _ bytes: [UInt8],
+) throws -> Message {
+    try Message.decode(bytes.span.bytes)
+}

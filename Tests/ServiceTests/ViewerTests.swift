@@ -219,14 +219,6 @@ struct ViewerTests {
     }
 }
 
-/// A message out of a frame.
-private func decode<Message: WireMessage>(
-    _ type: Message.Type,
-    _ bytes: [UInt8],
-) throws -> Message {
-    try Message.decode(bytes.span.bytes)
-}
-
 /// Many small execs in many containers, each telling its own name and number.
 struct Crowding: Sendable {
     let containers: Int
