@@ -1,5 +1,6 @@
 // Starting a process: clone(CLONE_VM | CLONE_VFORK | CLONE_PIDFD), so that neither the caller's page
-// tables are copied nor a number stands for the process before a descriptor does.
+// tables are copied nor a number stands for the process before a descriptor does. Into a cgroup: the
+// same by clone3, whose child is born there; to move it later would wait for every processor.
 //
 // The child shares the caller's memory until it runs the program. So it has a stack of its own, calls
 // nothing but the kernel (raw: the C library's setuid and its like would signal the caller's other
@@ -8,6 +9,8 @@
 // what they'd note in the shared memory would never be undone.
 #define _GNU_SOURCE
 #include "spawn.h"
+
+#include "clone3.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,6 +30,9 @@
 
 #define CHILD static __attribute__((disable_sanitizer_instrumentation))
 
+// Newer than some headers (Linux 5.7).
+#define INTO_CGROUP 0x200000000ull
+
 enum { STACK_BYTES = 64 * 1024, SIGNALS = 64, KERNEL_MASK_BYTES = 8 };
 
 _Static_assert(sizeof(struct el_spawn_limit) == 24, "built in Swift");
@@ -39,6 +45,8 @@ struct child {
     struct el_spawn_result *result;
     // Where the report goes when memory isn't shared, else -1.
     int report;
+    // It was born in the group that was asked for.
+    bool is_in_cgroup;
 };
 
 // The kernel's own idea of a sigaction; the C library's differs and refuses its private signals.
@@ -58,6 +66,23 @@ CHILD _Noreturn void fail(struct child *child, int step, int error) {
         }
     }
     for (;;) syscall(SYS_exit_group, 127);
+}
+
+CHILD void enter_cgroup(struct child *child, int directory) {
+    long file = syscall(SYS_openat, directory, "cgroup.procs", O_WRONLY | O_CLOEXEC, 0);
+    if (file < 0) fail(child, EL_SPAWN_CGROUP, errno);
+    // 0 is whoever writes.
+    if (syscall(SYS_write, (int)file, "0", 1) < 0) fail(child, EL_SPAWN_CGROUP, errno);
+    syscall(SYS_close, (int)file);
+}
+
+// While the child still has the privileges and the descriptors of its parent.
+CHILD void enter_cgroups(struct child *child) {
+    const struct el_spawn_request *request = child->request;
+    if (request->cgroup >= 0 && !child->is_in_cgroup) enter_cgroup(child, request->cgroup);
+    for (size_t i = 0; i < request->v1_cgroup_count; i++) {
+        enter_cgroup(child, request->v1_cgroups[i]);
+    }
 }
 
 struct directory_entry {
@@ -170,6 +195,7 @@ CHILD int run_child(void *argument) {
     struct child *child = argument;
     const struct el_spawn_request *request = child->request;
 
+    enter_cgroups(child);
     if (syscall(SYS_setsid) < 0) fail(child, EL_SPAWN_SESSION, errno);
     if (request->flags & EL_SPAWN_CONTROLLING_TERMINAL) {
         if (syscall(SYS_ioctl, request->standard[0], TIOCSCTTY, 0) < 0) {
@@ -208,32 +234,60 @@ static void collect_failed(struct el_spawn_result *result) {
     result->pidfd = -1;
 }
 
+// What the kernel, or a filter before it, says of a call or flags that it doesn't know.
+static bool is_refusal(int error) {
+    return error == ENOSYS || error == EPERM || error == EINVAL || error == E2BIG;
+}
+
+static bool is_about_cgroup(int error) {
+    return error == EACCES || error == EBUSY || error == ENODEV || error == ENOENT ||
+           error == EOPNOTSUPP || error == EBADF;
+}
+
+// The child's number, or -errno.
+static int clone_on(char *stack, size_t size, struct child *child, int *pidfd) {
+    const unsigned flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD;
+    if (child->request->cgroup >= 0) {
+        struct clone3_arguments arguments = {
+            .flags = flags | INTO_CGROUP,
+            .pidfd = (uint64_t)(uintptr_t)pidfd,
+            .exit_signal = SIGCHLD,
+            .stack = (uint64_t)(uintptr_t)stack,
+            .stack_size = size,
+            .cgroup = (uint64_t)child->request->cgroup,
+        };
+        child->is_in_cgroup = true;
+        int pid = (int)clone3_run(&arguments, sizeof arguments, run_child, child);
+        if (pid >= 0 || !is_refusal(-pid)) return pid;
+        child->is_in_cgroup = false;
+    }
+    int pid = clone(run_child, stack + size, flags | SIGCHLD, child, pidfd);
+    return pid < 0 ? -errno : pid;
+}
+
 // False: the kernel (or its filter) refuses this kind of clone.
 static bool start_by_clone(struct child *child) {
     struct el_spawn_result *result = child->result;
-    long page = sysconf(_SC_PAGESIZE);
-    size_t size = (size_t)page + STACK_BYTES;
-    char *stack = mmap(NULL, size, PROT_READ | PROT_WRITE,
+    size_t guard = (size_t)sysconf(_SC_PAGESIZE);
+    char *stack = mmap(NULL, guard + STACK_BYTES, PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
     if (stack == MAP_FAILED) {
         result->step = EL_SPAWN_CLONE;
         result->error = errno;
         return true;
     }
-    mprotect(stack, (size_t)page, PROT_NONE);
+    mprotect(stack, guard, PROT_NONE);
     int pidfd = -1;
-    int pid = clone(run_child, stack + size, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, child,
-                    &pidfd);
-    int error = errno;
-    munmap(stack, size);
+    int pid = clone_on(stack + guard, STACK_BYTES, child, &pidfd);
+    munmap(stack, guard + STACK_BYTES);
     if (pid >= 0) {
         result->pid = pid;
         result->pidfd = pidfd;
         return true;
     }
-    if (error == ENOSYS || error == EPERM || error == EINVAL) return false;
-    result->step = EL_SPAWN_CLONE;
-    result->error = error;
+    if (is_refusal(-pid)) return false;
+    result->step = child->is_in_cgroup && is_about_cgroup(-pid) ? EL_SPAWN_CGROUP : EL_SPAWN_CLONE;
+    result->error = -pid;
     return true;
 }
 
@@ -280,7 +334,7 @@ static pthread_mutex_t user_change = PTHREAD_MUTEX_INITIALIZER;
 
 void el_spawn(const struct el_spawn_request *request, struct el_spawn_result *result) {
     *result = (struct el_spawn_result){.pidfd = -1};
-    struct child child = {request, result, -1};
+    struct child child = {request, result, -1, false};
     bool changes_user = request->flags & EL_SPAWN_CHANGE_USER;
     sigset_t all, before;
     sigfillset(&all);

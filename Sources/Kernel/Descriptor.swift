@@ -32,6 +32,22 @@ extension Descriptor {
         try SystemCall.unlessBlocked { posix(Glibc.read(number, buffer.baseAddress, buffer.count)) }
     }
 
+    /// Reads what a small file has from here on, or EFBIG where that is more than `max` bytes.
+    package func readAll(max: Int) throws(Errno) -> [UInt8] {
+        var bytes: [UInt8] = []
+        // Read rather than asked for its size: files under /proc claim to be empty.
+        try withUnsafeTemporaryAllocation(byteCount: 4096, alignment: 1) {
+            buffer throws(Errno) in
+            while true {
+                guard let count = try read(into: buffer) else { throw .wouldBlock }
+                if count == 0 { return }
+                if bytes.count + count > max { throw .tooLarge }
+                bytes.append(contentsOf: buffer[..<count])
+            }
+        }
+        return bytes
+    }
+
     /// Writes as much as fits now. Nil: nothing does. A broken pipe is EPIPE and never a signal.
     package func write(_ bytes: UnsafeRawBufferPointer) throws(Errno) -> Int? {
         try SystemCall.unlessBlocked { el_write(number, bytes.baseAddress, bytes.count) }

@@ -75,8 +75,8 @@ struct DirectoryStream: ~Copyable {
 
     var number: Int32 { dirfd(stream) }
 
-    /// All names but "." and "..".
-    func names() throws(Errno) -> [String] {
+    /// All names but "." and "..", or those of directories only (where the file system tells).
+    func names(ofDirectoriesOnly: Bool = false) throws(Errno) -> [String] {
         var names: [String] = []
         while true {
             errno = 0
@@ -84,6 +84,7 @@ struct DirectoryStream: ~Copyable {
                 if errno != 0 { throw Errno(errno) }
                 return names
             }
+            if ofDirectoriesOnly, entry.pointee.d_type != UInt8(DT_DIR) { continue }
             let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
                 String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
             }

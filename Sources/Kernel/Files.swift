@@ -102,19 +102,7 @@ package enum Files {
 
     /// The whole of a small file, or EFBIG where it has more than `max` bytes.
     package static func readSmall(_ path: String, max: Int) throws(Errno) -> [UInt8] {
-        let file = try open(path, .readOnly)
-        var bytes: [UInt8] = []
-        // Read rather than asked for its size: files under /proc claim to be empty.
-        try withUnsafeTemporaryAllocation(byteCount: 4096, alignment: 1) {
-            buffer throws(Errno) in
-            while true {
-                guard let count = try file.read(into: buffer) else { throw .wouldBlock }
-                if count == 0 { return }
-                if bytes.count + count > max { throw .tooLarge }
-                bytes.append(contentsOf: buffer[..<count])
-            }
-        }
-        return bytes
+        try open(path, .readOnly).readAll(max: max)
     }
 
     /// Puts a file with these contents in place of `path` in one step: whoever opens it sees the old

@@ -12,11 +12,14 @@ package enum SpawnMethod: Hashable, Sendable {
 package enum Spawn {
     /// Starts a program with these three descriptors, which stay the caller's. Returns when it runs,
     /// or throws when it doesn't; never anything in between. Any thread.
+    ///
+    /// With a `cgroup` no instruction of the program runs outside of it, and what it starts is in it.
     package static func start(
         _ request: SpawnRequest,
         stdin: borrowing Descriptor,
         stdout: borrowing Descriptor,
         stderr: borrowing Descriptor,
+        cgroup: Cgroup? = nil,
         method: SpawnMethod = .automatic,
     ) throws(SpawnFailure) -> ChildProcess {
         if let problem = request.argumentProblem { throw SpawnFailure(argumentProblem: problem) }
@@ -25,6 +28,7 @@ package enum Spawn {
             request,
             candidates: candidates,
             standard: (stdin.number, stdout.number, stderr.number),
+            cgroup: cgroup,
             method: method,
         )
         if result.step == 0 {
@@ -47,6 +51,7 @@ package enum Spawn {
         _ request: SpawnRequest,
         candidates: [String],
         standard: (Int32, Int32, Int32),
+        cgroup: Cgroup?,
         method: SpawnMethod,
     ) -> el_spawn_result {
         let paths = CStrings(candidates)
@@ -69,15 +74,36 @@ package enum Spawn {
             c.uid = user.uid
             c.gid = user.gid
         }
-        let groups = request.user?.groups ?? []
+        // The directories stay open for as long as the group is here.
+        return withExtendedLifetime(cgroup) {
+            c.cgroup = cgroup?.unified?.number ?? -1
+            return call(
+                &c,
+                limits: limits,
+                groups: request.user?.groups ?? [],
+                v1Cgroups: cgroup?.v1.map(\.number) ?? [],
+            )
+        }
+    }
+
+    private static func call(
+        _ c: inout el_spawn_request,
+        limits: [el_spawn_limit],
+        groups: [UInt32],
+        v1Cgroups: [Int32],
+    ) -> el_spawn_result {
         var result = el_spawn_result()
         limits.withUnsafeBufferPointer { limits in
             groups.withUnsafeBufferPointer { groups in
-                c.limits = limits.baseAddress
-                c.limit_count = limits.count
-                c.groups = groups.baseAddress
-                c.group_count = groups.count
-                el_spawn(&c, &result)
+                v1Cgroups.withUnsafeBufferPointer { v1Cgroups in
+                    c.limits = limits.baseAddress
+                    c.limit_count = limits.count
+                    c.groups = groups.baseAddress
+                    c.group_count = groups.count
+                    c.v1_cgroups = v1Cgroups.baseAddress
+                    c.v1_cgroup_count = v1Cgroups.count
+                    el_spawn(&c, &result)
+                }
             }
         }
         return result

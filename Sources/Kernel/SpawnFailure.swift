@@ -13,6 +13,7 @@ package struct SpawnFailure: Error, Hashable, Sendable {
         case groups = 7
         case user = 8
         case execute = 9
+        case cgroup = 10
     }
 
     package let step: Step
@@ -84,6 +85,7 @@ extension SpawnFailure {
         case .groups: "the groups could not be taken on"
         case .user: "the user could not be taken on"
         case .execute: "it could not be run"
+        case .cgroup: "its cgroup could not be entered"
         }
     }
 }

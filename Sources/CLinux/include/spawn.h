@@ -16,6 +16,7 @@ enum el_spawn_step {
     EL_SPAWN_GROUPS = 7,
     EL_SPAWN_USER = 8,
     EL_SPAWN_EXECUTE = 9,
+    EL_SPAWN_CGROUP = 10,
 };
 
 enum {
@@ -50,6 +51,11 @@ struct el_spawn_request {
     size_t group_count;
     const struct el_spawn_limit *limits;
     size_t limit_count;
+    /// The open directory of the group (cgroup v2) to be born in; -1: the caller's own.
+    int32_t cgroup;
+    /// Open directories of further groups (cgroup v1) to enter before anything else.
+    const int32_t *v1_cgroups;
+    size_t v1_cgroup_count;
 };
 
 struct el_spawn_result {
