@@ -63,6 +63,11 @@ int el_end_after_collection(int pidfd, struct el_end *end) {
     return 0;
 }
 
+int el_open_process(pid_t pid) {
+    int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    return fd < 0 ? -errno : fd;
+}
+
 int el_signal_process(int pidfd, int signal) {
     return syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0) < 0 ? -errno : 0;
 }
@@ -72,6 +77,18 @@ int el_signal_group(int pidfd, pid_t pid, int signal) {
     if (syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, SIGNAL_PROCESS_GROUP) == 0) return 0;
     if (errno != EINVAL) return -errno;
     return kill(-pid, signal) < 0 ? -errno : 0;
+}
+
+int el_peek_ended_child(void) {
+    siginfo_t info = {0};
+    if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0) return -errno;
+    return info.si_pid;
+}
+
+int el_collect_child(pid_t pid) {
+    siginfo_t info = {0};
+    if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG) < 0) return -errno;
+    return info.si_pid;
 }
 
 int el_become_subreaper(void) {

@@ -1,16 +1,144 @@
-/// A group of processes that none of them can leave by itself: whatever they start is in it too.
-///
-/// One for each exec, made by `Cgroups.make`. It may consist of several directories: one in the
-/// unified hierarchy (cgroup v2), which tells and does everything, and one in each hierarchy of
-/// cgroup v1 that had to be asked for a limit. Any thread.
-package final class Cgroup: Sendable {
-    /// Nil: this machine has no cgroup v2, or not for us.
-    let unified: CgroupDirectory?
-    let v1: [CgroupDirectory]
+/// What cgroup v2 tells about a group.
+package struct CgroupState: Hashable, Sendable {
+    /// A process is in it, or in a group below.
+    package var isPopulated: Bool
+    /// All its processes stand still.
+    package var isFrozen: Bool
 
-    init(unified: CgroupDirectory?, v1: [CgroupDirectory] = []) {
+    package init(isPopulated: Bool, isFrozen: Bool) {
+        self.isPopulated = isPopulated
+        self.isFrozen = isFrozen
+    }
+}
+
+/// A group of processes that none of them leaves by itself: whatever they start is in it too.
+///
+/// Made by `Cgroups.make`. It may consist of several directories: one in the unified hierarchy
+/// (cgroup v2), which tells and does everything, and one in each hierarchy of cgroup v1 that had to
+/// be asked for a limit. Each holds a descriptor, so let go of a group once it is removed.
+/// Any thread; what is asked of a group that was removed reaches no other one.
+package final class Cgroup: Sendable {
+    /// One directory of the group.
+    struct Part: Sendable {
+        let directory: CgroupDirectory
+        /// Where it was made, and as what: "container/exec".
+        let base: CgroupDirectory
+        let container: String
+        let name: String
+    }
+
+    /// Nil: this machine has no cgroup v2, or not for us.
+    let unified: Part?
+    let v1: [Part]
+
+    init(unified: Part?, v1: [Part] = []) {
         precondition(unified != nil || !v1.isEmpty, "a cgroup has a directory")
         self.unified = unified
         self.v1 = v1
+    }
+
+    /// Kills all that is in the group, whatever they start meanwhile. False: this kernel can't (before
+    /// Linux 5.14, or cgroup v1): use `signal`, and again until nobody is left.
+    package func kill() throws(Errno) -> Bool {
+        try order("1", "cgroup.kill")
+    }
+
+    /// Makes all that is in the group stand still, or asks for it: `state` and a `CgroupWatch` tell when
+    /// it has come to that. False: this kernel can't (before Linux 5.2, or cgroup v1).
+    package func freeze() throws(Errno) -> Bool {
+        try order("1", "cgroup.freeze")
+    }
+
+    /// Undoes `freeze`. False: as there.
+    package func thaw() throws(Errno) -> Bool {
+        try order("0", "cgroup.freeze")
+    }
+
+    /// Nil: there is no cgroup v2 to tell, or the group was removed.
+    package var state: CgroupState? {
+        guard let unified, let text = try? unified.directory.text(of: Cgroup.eventsFile) else {
+            return nil
+        }
+        return CgroupState(events: text)
+    }
+
+    /// Whether somebody is in the group, or in one below.
+    package var isPopulated: Bool {
+        state?.isPopulated ?? !processes.isEmpty
+    }
+
+    /// The processes in the group and those below it that they made, by rising pid. Nobody keeps
+    /// them: one may have ended, and another have started, by the time that this returns.
+    package var processes: [Int32] { whole.processes() }
+
+    /// Sends a signal to each process in the group that there is now; answers to how many. A pid that
+    /// became another's meanwhile is not hit.
+    @discardableResult
+    package func signal(_ signal: Int32) -> Int {
+        whole.references().count { (try? $0.signal(signal)) != nil }
+    }
+
+    /// Removes the group and those below it; false: something is in it still. What ended but is not
+    /// collected doesn't count. One caller at a time.
+    package func remove() -> Bool {
+        var isRemoved = true
+        for part in [unified].compactMap(\.self) + v1 where !Cgroup.remove(part) {
+            isRemoved = false
+        }
+        return isRemoved
+    }
+
+    static let eventsFile = "cgroup.events"
+
+    /// Any of its directories: all have the same processes.
+    private var whole: CgroupDirectory {
+        guard let part = unified ?? v1.first else { preconditionFailure("see init") }
+        return part.directory
+    }
+
+    private func order(_ text: String, _ file: String) throws(Errno) -> Bool {
+        guard let unified else { return false }
+        do throws(Errno) {
+            try unified.directory.write(text, to: file)
+            return true
+        } catch .notFound {
+            // Of a group that is gone nothing is left to do.
+            return !unified.directory.isThere
+        }
+    }
+
+    private static func remove(_ part: Part) -> Bool {
+        // By its name only while it has it: another group may be called so by now.
+        guard part.directory.isThere else { return true }
+        part.directory.removeSubgroups()
+        do throws(Errno) {
+            try part.base.removeSubgroup("\(part.container)/\(part.name)")
+        } catch {
+            return false
+        }
+        // The container's goes with the last exec's.
+        try? part.base.removeSubgroup(part.container)
+        return true
+    }
+}
+
+extension CgroupState {
+    /// Reads the text of `cgroup.events`.
+    init(events: String) {
+        let lines = events.utf8.split(separator: UInt8(ascii: "\n")).map { Substring($0) }
+        isPopulated = lines.contains("populated 1")
+        isFrozen = lines.contains("frozen 1")
+    }
+}
+
+extension CgroupDirectory {
+    /// Each process in the group and those below, in a form that can't become another's.
+    func references() -> [ProcessReference] {
+        let opened = processes().compactMap { pid in
+            (try? ProcessReference(pid: pid)).map { (pid: pid, reference: $0) }
+        }
+        // Who is in it still, after it was opened, is who was opened.
+        let still = Set(processes())
+        return opened.filter { still.contains($0.pid) }.map(\.reference)
     }
 }

@@ -71,6 +71,19 @@ extension Descriptor {
     /// The most parts that one `writev` or `send` takes (IOV_MAX).
     package static let partsMax = 1024
 
+    /// Blocks the thread until there is something to read, at most so long; false: there isn't.
+    func waitUntilReadable(atMost timeout: Duration) -> Bool {
+        let deadline = SystemClocks().now + timeout
+        var entry = pollfd(fd: number, events: Int16(POLLIN), revents: 0)
+        while true {
+            let left = max(0, (deadline - SystemClocks().now).wholeNanoseconds)
+            let answer = poll(&entry, 1, Int32(clamping: (left + 999_999) / 1_000_000))
+            if answer > 0 { return true }
+            precondition(answer == 0 || errno == EINTR, "waiting to read: \(Errno(errno))")
+            if left == 0 { return false }
+        }
+    }
+
     /// Whether reads and writes answer nil instead of waiting. Shared with every copy of this
     /// descriptor, in other processes too.
     package func setNonBlocking(_ on: Bool) throws(Errno) {

@@ -57,6 +57,8 @@ extension Errno {
     package static let accessDenied = Errno(EACCES)
     /// EFAULT.
     package static let badAddress = Errno(EFAULT)
+    /// EBUSY.
+    package static let busy = Errno(EBUSY)
     /// EEXIST.
     package static let exists = Errno(EEXIST)
     /// ENOTDIR.
@@ -81,6 +83,8 @@ extension Errno {
     package static let notExecutableFormat = Errno(ENOEXEC)
     /// ENOTSOCK.
     package static let notSocket = Errno(ENOTSOCK)
+    /// EOPNOTSUPP.
+    package static let notSupported = Errno(EOPNOTSUPP)
     /// EADDRINUSE.
     package static let addressInUse = Errno(EADDRINUSE)
     /// ECONNRESET.

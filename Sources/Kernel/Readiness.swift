@@ -12,11 +12,14 @@ package struct Interest: OptionSet, Hashable, Sendable {
     package static let readable = Interest(rawValue: 1)
     /// There is room to write.
     package static let writable = Interest(rawValue: 2)
+    /// A file of the kernel's says something else than when it was read last: EPOLLPRI.
+    package static let changed = Interest(rawValue: 4)
 
     var events: UInt32 {
         var events: UInt32 = 0
         if contains(.readable) { events |= EPOLLIN.rawValue }
         if contains(.writable) { events |= EPOLLOUT.rawValue }
+        if contains(.changed) { events |= EPOLLPRI.rawValue }
         return events
     }
 }
@@ -37,6 +40,8 @@ package struct Readiness: OptionSet, Hashable, Sendable {
     package static let hangUp = Readiness(rawValue: 4)
     /// An error is pending; for a pipe's write end: nobody reads.
     package static let error = Readiness(rawValue: 8)
+    /// The file says something else than when it was read last, which ends this; or it is gone.
+    package static let changed = Readiness(rawValue: 16)
 
     /// What of the kernel's `events` concerns a handler with `interest`. A hang-up or an error also
     /// counts as what the handler waits for, since the read or write is what tells which it is.
@@ -48,6 +53,9 @@ package struct Readiness: OptionSet, Hashable, Sendable {
         }
         if interest.contains(.writable), events & EPOLLOUT.rawValue | broken != 0 {
             readiness.insert(.writable)
+        }
+        if interest.contains(.changed), events & EPOLLPRI.rawValue != 0 {
+            readiness.insert(.changed)
         }
         if events & EPOLLHUP.rawValue != 0 { readiness.insert(.hangUp) }
         if events & EPOLLERR.rawValue != 0 { readiness.insert(.error) }

@@ -76,12 +76,12 @@ package enum Spawn {
         }
         // The directories stay open for as long as the group is here.
         return withExtendedLifetime(cgroup) {
-            c.cgroup = cgroup?.unified?.number ?? -1
+            c.cgroup = cgroup?.unified?.directory.number ?? -1
             return call(
                 &c,
                 limits: limits,
                 groups: request.user?.groups ?? [],
-                v1Cgroups: cgroup?.v1.map(\.number) ?? [],
+                v1Cgroups: cgroup?.v1.map(\.directory.number) ?? [],
             )
         }
     }

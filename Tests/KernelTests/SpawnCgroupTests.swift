@@ -34,7 +34,7 @@ internal import Testing
     @Test(.enabled(if: OwnCgroups.hasUnified, "\(OwnCgroups.none)"), arguments: methods)
     func `starts a program inside its cgroup`(method: SpawnMethod) async throws {
         let group = try TemporaryCgroup()
-        let cgroup = Cgroup(unified: group.directory)
+        let cgroup = group.cgroup
         let seen = try await output(
             "cat /proc/self/cgroup; ls /proc/self/fd",
             in: cgroup,
@@ -50,7 +50,7 @@ internal import Testing
     func `enters groups of cgroup v1, also for another user`(method: SpawnMethod) async throws {
         let memory = try TemporaryCgroup("memory")
         let pids = try TemporaryCgroup("pids")
-        let cgroup = Cgroup(unified: nil, v1: [memory.directory, pids.directory])
+        let cgroup = Cgroup(unified: nil, v1: [memory.part, pids.part])
         for user in [nil, UserIDs(uid: 4711, gid: 4711)] where user == nil || getuid() == 0 {
             let seen = try await output(
                 "cat /proc/self/cgroup; id -u",
@@ -71,7 +71,7 @@ internal import Testing
     @Test(.enabled(if: OwnCgroups.hasUnified, "\(OwnCgroups.none)"), arguments: methods)
     func `says so where the cgroup is gone, and leaves nothing`(method: SpawnMethod) async throws {
         let group = try TemporaryCgroup()
-        let cgroup = Cgroup(unified: group.directory)
+        let cgroup = group.cgroup
         #expect(rmdir(group.path) == 0)
         let null = try Files.open("/dev/null", .readWriteCreate(permissions: 0))
         let failure = try #require(throws: SpawnFailure.self) {
@@ -94,7 +94,7 @@ internal import Testing
     @Test(.enabled(if: OwnCgroups.hasUnified, "\(OwnCgroups.none)"))
     func `still tells why a program in a cgroup did not run`() async throws {
         let group = try TemporaryCgroup()
-        let cgroup = Cgroup(unified: group.directory)
+        let cgroup = group.cgroup
         let null = try Files.open("/dev/null", .readWriteCreate(permissions: 0))
         let failure = try #require(throws: SpawnFailure.self) {
             _ = try Spawn.start(

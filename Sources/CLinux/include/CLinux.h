@@ -102,10 +102,16 @@ struct el_end {
 int el_collect(int pidfd, struct el_end *end);
 /// How a process ended that somebody else has collected (PIDFD_GET_INFO, Linux 6.15).
 int el_end_after_collection(int pidfd, struct el_end *end);
+/// A descriptor for the process of that number: close-on-exec.
+int el_open_process(pid_t pid);
 /// Sends to the one process.
 int el_signal_process(int pidfd, int signal);
 /// Sends to the process group that the process leads or led.
 int el_signal_group(int pidfd, pid_t pid, int signal);
+/// The number of a child that has ended and is not collected, without collecting it; 0: none has.
+int el_peek_ended_child(void);
+/// Collects the child of that number if it has ended; 0: it hasn't.
+int el_collect_child(pid_t pid);
 /// Orphans of this process's descendants become its children.
 int el_become_subreaper(void);
 /// Raises the soft limit of open descriptors to the hard one; answers the soft limit then in force.

@@ -1,0 +1,79 @@
+/// The group in which a process's groups are made, in one hierarchy: `<own group>/execstream.<pid>`.
+///
+/// The directory's lock is held for as long as this lives, and the kernel lets go of it however the
+/// process ends. So who gets the lock of such a group knows that nobody uses it: a pid alone would
+/// not tell, since it may be used again, or belong to another process namespace.
+final class CgroupBase: Sendable {
+    let own: CgroupDirectory
+    let name: String
+    let directory: CgroupDirectory
+
+    /// Makes a base of this process's own; a name that is in use gets a number behind it.
+    init(in own: CgroupDirectory, pid: Int32) throws(Errno) {
+        for attempt in 1...CgroupBase.attemptsMax {
+            let name = attempt == 1 ? "execstream.\(pid)" : "execstream.\(pid).\(attempt)"
+            do throws(Errno) {
+                try own.makeSubgroup(name)
+                let directory = try own.subgroup(name)
+                // Who cleans up may have had the lock first, and removed it.
+                guard try directory.lock(), directory.isThere else { continue }
+                self.own = own
+                self.name = name
+                self.directory = directory
+                return
+            } catch .exists {
+                continue
+            } catch .notFound where own.isThere {
+                continue
+            }
+        }
+        throw .exists
+    }
+
+    /// Makes the group `<container>/<exec>`.
+    func make(container: String, exec: String) throws(Errno) -> Cgroup.Part {
+        let container = CgroupBase.escaped(container)
+        let exec = CgroupBase.escaped(exec)
+        for attempt in 1...CgroupBase.attemptsMax {
+            // An earlier exec of that name may still have something running. No name has a "~".
+            let name = attempt == 1 ? exec : "\(exec)~\(attempt)"
+            do throws(Errno) {
+                do throws(Errno) {
+                    try directory.makeSubgroup(container)
+                } catch .exists {}
+                try directory.makeSubgroup("\(container)/\(name)")
+            } catch .exists {
+                continue
+            } catch .notFound where directory.isThere {
+                // The container's last exec went just now, and its group with it.
+                continue
+            }
+            return Cgroup.Part(
+                directory: try directory.subgroup("\(container)/\(name)"),
+                base: directory,
+                container: container,
+                name: name,
+            )
+        }
+        throw .exists
+    }
+
+    /// Removes the base, and the groups in it that are empty; false: one isn't.
+    func remove() -> Bool {
+        directory.removeSubgroups()
+        return (try? own.removeSubgroup(name)) != nil
+    }
+
+    private static let attemptsMax = 1000
+
+    /// A name that no file of the kernel has, now or in the future: those have a ".", but for three.
+    static func escaped(_ name: String) -> String {
+        precondition(
+            !name.isEmpty && !name.utf8.contains(UInt8(ascii: "/")) && !name.utf8.contains(0),
+            "a group's name is one part of a path",
+        )
+        let isTaken = ["tasks", "notify_on_release", "release_agent"].contains(name)
+        let mustEscape = isTaken || name.hasPrefix("_") || name.utf8.contains(UInt8(ascii: "."))
+        return mustEscape ? "_\(name)" : name
+    }
+}

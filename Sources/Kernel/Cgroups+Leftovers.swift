@@ -1,0 +1,101 @@
+internal import Glibc
+
+/// What the name of a group says about a server that made it.
+enum CgroupLeftover: Hashable {
+    /// It has execs: "execstream.<pid>" or "execstream.<pid>.<number>".
+    case base
+    /// It has, or had, a server: "execstream.<pid>.server".
+    case server
+
+    static let serverSuffix = "server"
+
+    /// Nil: the name is somebody else's.
+    init?(name: String) {
+        let parts = name.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
+            .map { Substring($0) }
+        guard (2...3).contains(parts.count), parts[0] == "execstream",
+            CgroupLeftover.isNumber(parts[1])
+        else { return nil }
+        if parts.count == 2 || CgroupLeftover.isNumber(parts[2]) {
+            self = .base
+        } else if parts[2] == CgroupLeftover.serverSuffix {
+            self = .server
+        } else {
+            return nil
+        }
+    }
+
+    private static func isNumber(_ text: Substring) -> Bool {
+        !text.isEmpty
+            && text.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+    }
+}
+
+extension Cgroups {
+    /// Kills what servers left behind that were killed themselves, and removes their groups; answers
+    /// how many processes that were. To be called at the start.
+    ///
+    /// Touches only groups in our own ones, with names of our form, whose lock is free: a server has
+    /// it for as long as it lives, whatever its pid. Waits for those killed, at most `timeout`; what
+    /// has not ended by then is left to the next start.
+    package func removeLeftovers(atMost timeout: Duration = .seconds(2)) -> Int {
+        let deadline = SystemClocks().now + timeout
+        var killed: Set<Int32> = []
+        for own in own {
+            for name in (try? own.subgroups()) ?? [] {
+                switch CgroupLeftover(name: name) {
+                case .base: killed.formUnion(Cgroups.removeLeftover(name, in: own, by: deadline))
+                // Refused where a server is in it.
+                case .server: try? own.removeSubgroup(name)
+                case nil: continue
+                }
+            }
+        }
+        return killed.count
+    }
+
+    private static func removeLeftover(
+        _ name: String,
+        in own: CgroupDirectory,
+        by deadline: Instant,
+    ) -> Set<Int32> {
+        guard let group = try? own.subgroup(name), (try? group.lock()) == true, group.isThere,
+            !group.processes().contains(getpid())
+        else { return [] }
+        let killed = group.killAll(by: deadline)
+        group.removeSubgroups()
+        try? own.removeSubgroup(name)
+        return killed
+    }
+}
+
+extension CgroupDirectory {
+    /// Kills all in the group and those below, and waits until they have ended, or until the deadline.
+    /// Answers who that was.
+    func killAll(by deadline: Instant) -> Set<Int32> {
+        // Who is frozen by cgroup v1 can't even be killed.
+        thawV1()
+        var killed: Set<Int32> = []
+        while true {
+            let references = references()
+            // Also whom we don't see; refused by cgroup v1.
+            try? write("1", to: "cgroup.kill")
+            if references.isEmpty { return killed }
+            for reference in references {
+                killed.insert(reference.pid)
+                try? reference.signal(SIGKILL)
+            }
+            for reference in references {
+                let left = deadline - SystemClocks().now
+                if !reference.waitForEnd(atMost: left) { return killed }
+            }
+        }
+    }
+
+    private func thawV1() {
+        guard has(FreezerGroup.stateFile) else { return }
+        forEachSubgroup { parent, name in
+            try? parent.write(FreezerGroup.thawed, to: "\(name)/\(FreezerGroup.stateFile)")
+        }
+    }
+}
