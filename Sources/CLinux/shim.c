@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -87,6 +88,11 @@ ssize_t el_write(int fd, const void *bytes, size_t count) {
 ssize_t el_splice_to_file(int pipe, int file, uint64_t offset, size_t count) {
     off64_t position = (off64_t)offset;
     ANSWER(splice(pipe, NULL, file, &position, count, SPLICE_F_MOVE | SPLICE_F_NONBLOCK));
+}
+
+int el_bytes_waiting(int fd) {
+    int count = 0;
+    return ioctl(fd, FIONREAD, &count) < 0 ? -errno : count;
 }
 
 int el_random(void *bytes, size_t count) {

@@ -19,13 +19,13 @@ extension ExecClient {
     /// Freezes all processes of a container.
     @discardableResult
     public func pause(container: String) async throws(ExecError) -> ContainerControl {
-        try await control(.containerPause, ContainerControlRequest(containerID: container))
+        try await unary(.containerPause, ContainerControlRequest(containerID: container))
     }
 
     /// Lets the processes of a container go on.
     @discardableResult
     public func resume(container: String) async throws(ExecError) -> ContainerControl {
-        try await control(.containerResume, ContainerControlRequest(containerID: container))
+        try await unary(.containerResume, ContainerControlRequest(containerID: container))
     }
 
     /// Sends a signal to all execs of a container that run.
@@ -34,38 +34,9 @@ extension ExecClient {
         container: String,
         _ signal: SignalRequest,
     ) async throws(ExecError) -> ContainerControl {
-        try await control(
+        try await unary(
             .containerSignal,
             ContainerSignalRequest(containerID: container, signal: signal),
         )
-    }
-
-    private func control(
-        _ method: Method,
-        _ request: some WireMessage,
-    ) async throws(ExecError) -> ContainerControl {
-        let response: ContainerControlResponse = try await unary(method, request)
-        return ContainerControl(
-            success: response.success,
-            message: response.message,
-            execs: response.execs,
-        )
-    }
-}
-
-/// What was done to a container.
-public struct ContainerControl: Hashable, Sendable {
-    /// Whether it was done.
-    public var success: Bool
-    /// What was done and how: "SIGSTOP to 3 groups".
-    public var message: String
-    /// How many execs it reached.
-    public var execs: UInt32
-
-    /// Makes an answer.
-    public init(success: Bool, message: String, execs: UInt32) {
-        self.success = success
-        self.message = message
-        self.execs = execs
     }
 }

@@ -16,12 +16,15 @@ extension ExecInstance {
         try running().signal(request, done: done)
     }
 
-    /// The polite end: its stop signal, the grace (its own where none is given), SIGKILL. Does
-    /// nothing where it has exited.
+    /// The polite end: its stop signal, the grace (its own where none is given), SIGKILL. Where it has
+    /// exited, what it has left running is killed.
     ///
     /// Throws FAILED_PRECONDITION where somebody else runs it.
     package func stop(_ cause: StopCause, grace: Duration? = nil) throws(ExecError) {
-        guard exit == nil else { return }
+        guard exit == nil else {
+            controller.withLock { $0 }?.stop(cause, grace: grace)
+            return
+        }
         try running().stop(cause, grace: grace)
     }
 

@@ -212,6 +212,17 @@ extension ExecInstance {
         for viewer in parked { viewer.wake() }
     }
 
+    /// Its processes were frozen, or let go on.
+    func paused(_ isPaused: Bool) {
+        let unixNS = clocks.unixNS
+        let parked = state.withLock { state in
+            state.enter(isPaused ? .paused : .running, unixNS: unixNS)
+            return state.takeParked()
+        }
+        observer?.instance(self, did: isPaused ? .paused : .resumed)
+        for viewer in parked { viewer.wake() }
+    }
+
     /// Its process has ended, and something still holds its pipes.
     func isDraining(after ended: Ended) {
         let parked = state.withLock { state in

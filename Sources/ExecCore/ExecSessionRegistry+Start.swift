@@ -14,7 +14,8 @@ extension ExecSessionRegistry {
     /// under this key before: a retried start never runs a command twice.
     ///
     /// A command that can't be run is no error here: its instance exits with START_FAILED. Throws
-    /// INVALID_ARGUMENT, UNIMPLEMENTED, ALREADY_EXISTS for another command, RESOURCE_EXHAUSTED.
+    /// INVALID_ARGUMENT, UNIMPLEMENTED, ALREADY_EXISTS for another command, RESOURCE_EXHAUSTED, and
+    /// FAILED_PRECONDITION for limits that can't be had here.
     package func start(
         _ key: ExecKey,
         _ command: Command,
@@ -31,7 +32,7 @@ extension ExecSessionRegistry {
         let start = try instance.controller.withLock { (slot) throws(ExecError) -> Start in
             if case .found(let existing) = try enter(instance) { return .joined(existing) }
             do throws(StartFailure) {
-                var hosted = try host.start(command)
+                var hosted = try host.start(command, as: key)
                 let controller = ProcessController(
                     &hosted,
                     instance: instance,
@@ -56,6 +57,11 @@ extension ExecSessionRegistry {
             instance.finish(
                 Exit(code: failure.code, reason: .startFailed, message: failure.message)
             )
+            if failure.isRefusal {
+                // Who has joined meanwhile has its exit; nobody else is to find it.
+                _ = try? remove(key)
+                throw ExecError(.failedPrecondition, failure.message)
+            }
         case .joined:
             preconditionFailure("returned above")
         }

@@ -45,6 +45,10 @@ struct OutputTee {
         as stream: ExecStream,
         clocks: any Clocks,
     ) throws(Errno) -> Int? {
+        // An exec that writes nothing gets no files: the most common end of a pipe is right away.
+        if files == nil, failure == nil, try pipe.bytesWaiting == 0 {
+            return try stageRead(from: pipe, as: stream, clocks: clocks)
+        }
         openFiles()
         if failure == nil, !spliceRefused, let files {
             do throws(Errno) {
@@ -155,6 +159,7 @@ struct OutputTee {
         let start = slab.used
         let read = try slab.append(readingFrom: pipe, max: chunkBytesMax)
         guard let count = read, count > 0 else { return read }
+        openFiles()
         add(slab, start, count, stream, clocks)
         return count
     }

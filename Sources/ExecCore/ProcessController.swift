@@ -17,6 +17,7 @@ final class ProcessController: @unchecked Sendable {
     private var outputs: [OutputPipe] = []
     private let stdin: StdinPipe?
     private var disconnectTimer: TimerID?
+    private var meter: UsageMeter
 
     /// Takes over a process that has just started. On `loop`.
     init(
@@ -32,6 +33,7 @@ final class ProcessController: @unchecked Sendable {
         self.instance = instance
         self.onDisconnect = onDisconnect
         process = hosted.handle
+        meter = UsageMeter(startedAt: instance.clocks.now)
         if let pipe = hosted.takeStdin() {
             stdin = StdinPipe(pipe, loop: loop)
         } else {
@@ -59,7 +61,7 @@ final class ProcessController: @unchecked Sendable {
         do throws(Errno) {
             try process.watch(on: loop) { [self] in processGone() }
         } catch {
-            apply(.goneUnobserved("the process can't be watched: \(error)"))
+            apply(.gone(.unknown("the process can't be watched: \(error)"), isAlone: true))
         }
     }
 
@@ -77,6 +79,48 @@ final class ProcessController: @unchecked Sendable {
     /// Sends a signal; `done` is called on the loop with what came of it.
     func signal(_ request: SignalRequest, done: @escaping @Sendable (ExecError?) -> Void) {
         loop.execute { [self] in done(signalNow(request)) }
+    }
+
+    /// Freezes its processes; `done` is called on the loop with how, or with why not.
+    func pause(_ done: @escaping @Sendable (Result<FreezeMethod, ExecError>) -> Void) {
+        loop.execute { [self] in
+            guard lifecycle.mayPause else {
+                return done(.failure(ExecError(.failedPrecondition, "\(instance.key) is ending")))
+            }
+            process.freeze { [self] result in
+                // A stop that came meanwhile needs them to run.
+                guard lifecycle.mayPause else {
+                    process.thaw()
+                    let error = ExecError(.aborted, "\(instance.key) was stopped meanwhile")
+                    return done(.failure(error))
+                }
+                if case .success = result { apply(.frozen) }
+                done(
+                    result.mapError {
+                        ExecError(.failedPrecondition, "\(instance.key): \($0)", cause: $0)
+                    }
+                )
+            }
+        }
+    }
+
+    /// Lets its processes go on; `done` is called on the loop with how.
+    func resume(_ done: @escaping @Sendable (Result<FreezeMethod, ExecError>) -> Void) {
+        loop.execute { [self] in
+            guard lifecycle.isPaused else {
+                return done(.failure(ExecError(.failedPrecondition, "\(instance.key) runs")))
+            }
+            let method = process.thaw()
+            apply(.thawed)
+            done(.success(method))
+        }
+    }
+
+    /// What its processes consume now; `done` is called on the loop.
+    func resourceUsage(_ done: @escaping @Sendable (ResourceUsage) -> Void) {
+        loop.execute { [self] in
+            done(meter.usage(process.consumption(), at: instance.clocks.now))
+        }
     }
 
     /// A client that may write stdin comes. Returns what it may send at once; `credit` is called on
@@ -145,14 +189,12 @@ final class ProcessController: @unchecked Sendable {
     }
 
     private func processGone() {
-        // While the process is not collected its group's number can't be another's: now or never.
-        if lifecycle.leavesNothingBehind { try? process.signal(Signals.kill, group: true) }
         // What it wrote is in the pipes by now: most execs are drained at once.
         for output in outputs { output.drainNow() }
-        do throws(Errno) {
-            apply(.gone(try process.collect()))
-        } catch {
-            apply(.goneUnobserved("its exit status can't be had: \(error)"))
+        process.collect { [self] ending in
+            // Who is left is looked for only where it matters.
+            let isAlone = !lifecycle.isEnding || process.offspring.isEmpty
+            apply(.gone(ending, isAlone: isAlone))
         }
     }
 
@@ -165,8 +207,16 @@ final class ProcessController: @unchecked Sendable {
         for action in actions {
             switch action {
             case .signalGroup(let number): try? process.signal(number, group: true)
+            case .noteOffspring: process.offspring.note()
+            case .signalOffspring(let number): process.offspring.signalOutsiders(number)
+            case .killOffspring: process.offspring.kill()
+            case .awaitOffspring:
+                process.offspring.whenEmpty(on: loop) { [weak self] in self?.apply(.alone) }
+            case .thaw: process.thaw()
             case .arm(let deadline, let duration): arm(deadline, duration)
             case .disarm(let deadline): disarm(deadline)
+            case .tellPaused: instance.paused(true)
+            case .tellResumed: instance.paused(false)
             case .tellStopping: instance.report(.stopping)
             case .tellEnded(let code, let signal):
                 instance.isDraining(

@@ -6,7 +6,7 @@ package import Kernel
 package protocol ProcessHost: Sendable {
     /// Starts the command with its output on pipes. Throws what step failed, as an exit of an exec
     /// that never ran.
-    func start(_ command: Command) throws(StartFailure) -> HostedProcess
+    func start(_ command: Command, as key: ExecKey) throws(StartFailure) -> HostedProcess
 }
 
 /// A process that was started, and the ends of its pipes.
@@ -37,7 +37,7 @@ package struct HostedProcess: ~Copyable {
     }
 }
 
-/// One process of a host, used on the loop that watches it.
+/// One process of a host, and all that it starts. Used on the loop that watches it.
 package protocol ProcessHandle: AnyObject {
     var pid: Int32 { get }
 
@@ -45,11 +45,65 @@ package protocol ProcessHandle: AnyObject {
     /// not given to another before `collect`.
     func watch(on loop: EventLoop, _ gone: @escaping () -> Void) throws(Errno)
 
-    /// How it ended; called once, after `gone`.
-    func collect() throws(Errno) -> ProcessEnd
+    /// Tells on the loop, now or soon, how it ended; called once, after `gone`.
+    func collect(_ done: @escaping (ProcessEnding) -> Void)
 
     /// Sends a signal to it, or to its whole group. Only before `collect`.
     func signal(_ number: Int32, group: Bool) throws(Errno)
+
+    /// What it has started, whatever session or group that has gone to.
+    var offspring: any Offspring { get }
+
+    /// Stops all its processes where they are, and tells how; nothing of them runs on after that.
+    func freeze(_ done: @escaping (Result<FreezeMethod, Errno>) -> Void)
+
+    /// Lets them go on. Returns how.
+    @discardableResult
+    func thaw() -> FreezeMethod
+
+    /// What all its processes consume now.
+    func consumption() -> Consumption
+}
+
+/// How a process ended, as far as that can be told.
+package enum ProcessEnding {
+    /// `limit` names the limit that it passed, where that is why the kernel killed it.
+    case ended(ProcessEnd, limit: String? = nil)
+    /// Somebody else has taken its status, and it can't be had; the sentence says so.
+    case unknown(String)
+}
+
+/// How processes are frozen.
+package enum FreezeMethod: Hashable, Sendable {
+    /// By the cgroup that they are in.
+    case cgroup
+    /// By SIGSTOP, which they can see and which their own SIGCONT undoes.
+    case stopSignal
+}
+
+/// What a process has started and what may outlive it: also what has left its session and its group.
+/// Used on the loop that watches the process.
+package protocol Offspring: AnyObject {
+    /// Remembers who they are while the process is there to tell them by.
+    func note()
+
+    /// Whether none is left, the process itself aside.
+    var isEmpty: Bool { get }
+
+    /// Who is left.
+    var pids: [Int32] { get }
+
+    /// To those that are not in the process's own group.
+    func signalOutsiders(_ number: Int32)
+
+    /// Ends all of them, however often they multiply.
+    func kill()
+
+    /// Calls `alone` on `loop`, once, when none is left: now, or when the last one has ended.
+    func whenEmpty(on loop: EventLoop, _ alone: @escaping () -> Void)
+
+    /// The cgroup that told has been removed: none is left.
+    func forgetCgroup()
 }
 
 /// Why a command never ran.
@@ -57,9 +111,16 @@ package struct StartFailure: Error {
     /// 127: not found; 126: anything else.
     package var code: Int32
     package var message: String
+    /// What was asked for can't be had here at all: the call fails, and there is no exec.
+    package var isRefusal = false
 
     package init(code: Int32, message: String) {
         self.code = code
         self.message = message
+    }
+
+    package init(refusal message: String) {
+        self.init(code: 126, message: message)
+        isRefusal = true
     }
 }

@@ -1,29 +1,46 @@
 internal import ExecModel
 internal import Kernel
 
-/// The life of one process, from its start to its exit, as a value: events in, actions out. It
-/// holds no descriptor, reads no clock and sends no signal; `ProcessController` does that for it.
+/// The life of one exec's process, from its start to its exit, as a value: events in, actions out.
+/// It holds no descriptor, reads no clock and sends no signal; `ProcessController` does that for it.
 ///
 ///     running ──stop──▶ stopping ──grace──▶ killed
 ///        │                 │                  │
 ///        └───── the process is gone ──────────┘
 ///                          ▼
-///                      draining ──both pipes at their end, or the drain time──▶ exited
+///                        gone ──its pipes at their end and, after a stop, its offspring too──▶ exited
+///                               (or the drain time has passed)
+///
+/// Four causes stop it (a client, its timeout, its clients' leaving, the server's end), on one path.
 struct ProcessLifecycle {
     enum Event {
         case stop(StopCause, grace: Duration)
         case passed(Deadline)
         case streamAtEnd(ExecStream)
-        /// The process is gone, and this is how.
-        case gone(ProcessEnd)
-        /// The process is gone, and how can't be told.
-        case goneUnobserved(String)
+        /// The process is gone. `isAlone`: nothing that it has started is left.
+        case gone(ProcessEnding, isAlone: Bool)
+        /// Nothing that it has started is left (any more).
+        case alone
+        /// Its processes are frozen now, because somebody asked for it.
+        case frozen
+        /// They were let go on.
+        case thawed
     }
 
     enum Action: Equatable {
         case signalGroup(Int32)
+        /// Remember its offspring while the process is there to tell them by.
+        case noteOffspring
+        /// To what it has started and what does not belong to its group, which has had its signal.
+        case signalOffspring(Int32)
+        case killOffspring
+        /// Tell `alone` when it is.
+        case awaitOffspring
+        case thaw
         case arm(Deadline, Duration)
         case disarm(Deadline)
+        case tellPaused
+        case tellResumed
         case tellStopping
         case tellEnded(code: Int32, signal: Int32)
         case tellExit(Exit)
@@ -35,12 +52,23 @@ struct ProcessLifecycle {
         case running
         case stopping(StopCause)
         case killed(StopCause)
-        case draining(Exit)
+        case gone(Exit, Offspring)
         case exited
+    }
+
+    /// What becomes of what a process leaves behind.
+    private enum Offspring {
+        /// Nobody asked it to end: it may run on, and only its hold on the pipes is waited for.
+        case leftAlone
+        /// It has been asked to end.
+        case stopping
+        case killed
+        case none
     }
 
     private var state = State.running
     private var openStreams: Set<ExecStream>
+    private(set) var isPaused = false
     private let stopSignal: Int32
     private let timeout: Duration?
     private let grace: Duration
@@ -65,11 +93,11 @@ struct ProcessLifecycle {
     /// The grace of a stop that does not name one.
     var defaultGrace: Duration { grace }
 
-    /// Whether whatever is left of the process's group is to be killed before it is collected.
-    var leavesNothingBehind: Bool {
+    /// Whether somebody has asked it to end.
+    var isEnding: Bool {
         switch state {
-        case .stopping, .killed: true
-        case .running, .draining, .exited: false
+        case .stopping, .killed, .gone(_, .stopping), .gone(_, .killed), .gone(_, .none): true
+        case .running, .gone(_, .leftAlone), .exited: false
         }
     }
 
@@ -77,8 +105,14 @@ struct ProcessLifecycle {
     var isAlive: Bool {
         switch state {
         case .running, .stopping, .killed: true
-        case .draining, .exited: false
+        case .gone, .exited: false
         }
+    }
+
+    /// Whether it can be frozen: one that is to end must be able to.
+    var mayPause: Bool {
+        if case .running = state { return true }
+        return false
     }
 
     /// What to do right after the start.
@@ -89,39 +123,56 @@ struct ProcessLifecycle {
         case .stop(let cause, let grace): stop(cause, grace)
         case .passed(let deadline): passed(deadline)
         case .streamAtEnd(let stream): streamAtEnd(stream)
-        case .gone(let end): gone(ending(for: end))
-        case .goneUnobserved(let why):
-            gone(Exit(code: 255, reason: .runtimeError, cause: cause, message: why))
+        case .gone(let ending, let isAlone): gone(exit(for: ending), isAlone: isAlone)
+        case .alone: alone()
+        case .frozen: paused(true)
+        case .thawed: paused(false)
         }
     }
 
-    private var cause: StopCause {
-        switch state {
-        case .stopping(let cause), .killed(let cause): cause
-        case .running, .draining, .exited: .unspecified
-        }
-    }
+    // MARK: Stopping
 
     private mutating func stop(_ cause: StopCause, _ grace: Duration) -> [Action] {
         switch state {
-        case .running:
-            guard grace > .zero else {
-                state = .killed(cause)
-                return [.disarm(.timeout), .tellStopping, .signalGroup(Signals.kill)]
-            }
+        case .running where grace > .zero:
             state = .stopping(cause)
-            return [
-                .disarm(.timeout), .tellStopping, .signalGroup(stopSignal), .arm(.grace, grace),
-            ]
-        case .stopping:
+            // The signal waits for it where it is frozen; then it is let go on to see to it.
+            return [.disarm(.timeout), .tellStopping, .noteOffspring, .signalGroup(stopSignal)]
+                + thaw() + [.arm(.grace, grace)]
+        case .running:
+            return [.disarm(.timeout), .tellStopping, .noteOffspring] + kill(cause)
+        case .stopping, .gone(_, .stopping):
             // Somebody asks again: the first cause stays, and the later grace counts from now.
             return grace > .zero ? [.arm(.grace, grace)] : passed(.grace)
-        case .draining(let exit):
-            // The process is gone; who asks now does not want to wait for what holds its pipes.
-            return [.disarm(.drain)] + finish(exit, drained: false)
-        case .killed, .exited:
+        case .gone(let exit, .leftAlone):
+            state = .gone(exit, .stopping)
+            let ask: [Action] = [.disarm(.drain), .signalOffspring(stopSignal)]
+            let wait = grace > .zero ? [.arm(.grace, grace)] : passed(.grace)
+            return ask + wait + [.awaitOffspring]
+        case .exited:
+            // What it left behind runs on; whoever stops it now wants that to end.
+            return [.killOffspring]
+        case .killed, .gone:
             return []
         }
+    }
+
+    private mutating func kill(_ cause: StopCause) -> [Action] {
+        state = .killed(cause)
+        return [.signalGroup(Signals.kill), .killOffspring] + thaw()
+    }
+
+    private mutating func thaw() -> [Action] {
+        guard isPaused else { return [] }
+        isPaused = false
+        return [.thaw, .tellResumed]
+    }
+
+    private mutating func paused(_ frozen: Bool) -> [Action] {
+        // A stop that came meanwhile has seen to it.
+        guard case .running = state, isPaused != frozen else { return [] }
+        isPaused = frozen
+        return [frozen ? .tellPaused : .tellResumed]
     }
 
     private mutating func passed(_ deadline: Deadline) -> [Action] {
@@ -129,39 +180,92 @@ struct ProcessLifecycle {
         case (.timeout, .running):
             return stop(.timeout, grace)
         case (.grace, .stopping(let cause)):
-            state = .killed(cause)
-            return [.disarm(.grace), .signalGroup(Signals.kill)]
-        case (.drain, .draining(let exit)):
-            return finish(exit, drained: false)
+            return [.disarm(.grace)] + kill(cause)
+        case (.grace, .gone(var exit, .stopping)):
+            exit.addMessage("what it had left running was killed")
+            state = .gone(exit, .killed)
+            return [.disarm(.grace), .killOffspring, .arm(.drain, drain)]
+        case (.drain, .gone(var exit, let offspring)):
+            if case .killed = offspring {
+                exit.addMessage("some of what it had left running could not be ended")
+            }
+            return finish(exit)
         default:
             // It passed while its reason went away.
             return []
         }
     }
 
+    // MARK: The end
+
+    private mutating func gone(_ exit: Exit, isAlone: Bool) -> [Action] {
+        guard isAlive else { return [] }
+        let ended = Action.tellEnded(code: exit.code, signal: exit.signal)
+        var actions: [Action] = [.disarm(.timeout)]
+        // What it leaves behind is nobody's to resume.
+        if isPaused { actions.append(.thaw) }
+        isPaused = false
+        switch state {
+        case .stopping where !isAlone:
+            // Its group has had the signal, and has what is left of the grace.
+            state = .gone(exit, .stopping)
+            return actions + [ended, .signalOffspring(stopSignal), .awaitOffspring]
+        case .killed where !isAlone:
+            state = .gone(exit, .killed)
+            return actions + [ended, .killOffspring, .arm(.drain, drain), .awaitOffspring]
+        case .stopping, .killed:
+            state = .gone(exit, .none)
+        default:
+            state = .gone(exit, .leftAlone)
+        }
+        actions.append(.disarm(.grace))
+        if openStreams.isEmpty { return actions + finish(exit) }
+        return actions + [.arm(.drain, drain), ended]
+    }
+
     private mutating func streamAtEnd(_ stream: ExecStream) -> [Action] {
         openStreams.remove(stream)
-        guard case .draining(let exit) = state, openStreams.isEmpty else { return [] }
-        return [.disarm(.drain)] + finish(exit, drained: true)
+        guard openStreams.isEmpty, case .gone(let exit, let offspring) = state else { return [] }
+        switch offspring {
+        case .leftAlone, .none: return finish(exit)
+        case .stopping, .killed: return []
+        }
     }
 
-    private mutating func gone(_ exit: Exit) -> [Action] {
-        let disarm = [Action.disarm(.timeout), .disarm(.grace)]
-        if openStreams.isEmpty { return disarm + finish(exit, drained: true) }
-        state = .draining(exit)
-        return disarm + [
-            .arm(.drain, drain), .tellEnded(code: exit.code, signal: exit.signal),
-        ]
+    private mutating func alone() -> [Action] {
+        guard case .gone(let exit, let offspring) = state else { return [] }
+        switch offspring {
+        case .leftAlone, .none: return []
+        case .stopping, .killed: state = .gone(exit, .none)
+        }
+        if openStreams.isEmpty { return finish(exit) }
+        // Somebody else was given its pipes.
+        return [.disarm(.grace), .arm(.drain, drain)]
     }
 
-    private mutating func finish(_ exit: Exit, drained: Bool) -> [Action] {
+    private mutating func finish(_ exit: Exit) -> [Action] {
         state = .exited
         var exit = exit
-        exit.drained = drained
-        return [.tellExit(exit)]
+        exit.drained = openStreams.isEmpty
+        return [.disarm(.grace), .disarm(.drain), .tellExit(exit)]
     }
 
-    private func ending(for end: ProcessEnd) -> Exit {
+    private var cause: StopCause {
+        switch state {
+        case .stopping(let cause), .killed(let cause): cause
+        case .running, .gone, .exited: .unspecified
+        }
+    }
+
+    private func exit(for ending: ProcessEnding) -> Exit {
+        switch ending {
+        case .ended(let end, let limit): exit(for: end, limit)
+        case .unknown(let why):
+            Exit(code: 255, reason: .runtimeError, cause: cause, message: why)
+        }
+    }
+
+    private func exit(for end: ProcessEnd, _ limit: String?) -> Exit {
         var exit = Exit(code: end.code ?? 128 + end.signal, reason: .natural, cause: cause)
         exit.signal = end.signal
         exit.coreDumped = end.coreDumped
@@ -172,9 +276,13 @@ struct ProcessLifecycle {
         )
         guard end.signal != 0 else { return exit }
         exit.reason = .signal
-        if case .killed = state, end.signal == Signals.kill {
+        guard end.signal == Signals.kill else { return exit }
+        if case .killed = state {
             exit.reason = .forcedKill
             exit.message = "it had not ended when its grace was over, and was killed"
+        } else if let limit {
+            exit.cause = .limit
+            exit.message = "the kernel killed it: it passed its limit of \(limit)"
         }
         return exit
     }

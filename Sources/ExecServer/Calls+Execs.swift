@@ -57,37 +57,6 @@ extension Calls {
     }
 }
 
-/// The unary calls on containers.
-extension Calls {
-    func status(_ request: ContainerStatusRequest) throws(ExecError) -> ContainerStatus {
-        try ExecKey.check(request.containerID, field: "container_id")
-        if request.includeResourceUsage {
-            throw ExecError(.unimplemented, "resource usage is not available yet")
-        }
-        return try registry.status(of: request.containerID)
-    }
-
-    func signal(_ request: ContainerSignalRequest) throws(ExecError) -> ContainerControlResponse {
-        try request.signal.check()
-        try ExecKey.check(request.containerID, field: "container_id")
-        let instances = registry.instances(of: request.containerID)
-        guard !instances.isEmpty else {
-            throw ExecError(.notFound, "there is no container \(request.containerID)")
-        }
-        var reached: UInt32 = 0
-        for instance in instances where instance.info.state == .running {
-            // One that ends at this moment, or is run by somebody else, is not reached.
-            guard (try? instance.signal(request.signal) { _ in }) != nil else { continue }
-            reached += 1
-        }
-        return ContainerControlResponse(
-            success: true,
-            message: "signal \(request.signal.number) to \(reached) execs",
-            execs: reached,
-        )
-    }
-}
-
 extension SignalRequest {
     func check() throws(ExecError) {
         guard (1...64).contains(number) else {

@@ -83,11 +83,13 @@ struct Calls {
         case .execRemove:
             reply(id, try remove(try decode(ExecRemoveRequest.self, request)))
         case .containerStatus:
-            reply(id, try status(try decode(ContainerStatusRequest.self, request)))
+            try status(try decode(ContainerStatusRequest.self, request), pending(id, request))
         case .containerSignal:
-            reply(id, try signal(try decode(ContainerSignalRequest.self, request)))
-        case .containerPause, .containerResume:
-            throw ExecError(.unimplemented, "\(method.rawValue) is not available yet")
+            try signal(try decode(ContainerSignalRequest.self, request), pending(id, request))
+        case .containerPause:
+            try pause(try decode(ContainerControlRequest.self, request), pending(id, request))
+        case .containerResume:
+            try resume(try decode(ContainerControlRequest.self, request), pending(id, request))
         case .session, .publish, .containerLifecycle:
             preconditionFailure("\(method.rawValue) is a stream")
         }

@@ -48,13 +48,15 @@ final class Listener: ReadinessHandler, @unchecked Sendable {
         }
     }
 
-    /// Stops listening; who is in the backlog is refused. From any thread.
-    func close() {
+    /// Stops listening; who is in the backlog is refused. `done` is called when the socket is
+    /// closed. From any thread.
+    func close(_ done: @escaping @Sendable () -> Void) {
         loop.execute { [self] in
             if let registration { loop.deregister(registration) }
             registration = nil
             socket.take()?.close()
             if case .unix(let path) = address { try? Files.remove(path) }
+            done()
         }
     }
 

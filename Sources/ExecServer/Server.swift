@@ -1,4 +1,5 @@
 public import ExecCore
+public import ExecModel
 internal import Kernel
 internal import Synchronization
 
@@ -12,13 +13,14 @@ public final class ExecServer: Sendable {
     public let registry: ExecSessionRegistry
     private let options: ServerOptions
     private let group: EventLoopGroup
+    private let host: LocalProcessHost
     private let context: ServerContext
-    private let state = Mutex(State.made)
+    private let listeners: ListenerController
+    private let state = Mutex(State())
 
-    private enum State {
-        case made
-        case started([Listener])
-        case over
+    private struct State {
+        var lifecycle = ServerLifecycle()
+        var waiters: [CheckedContinuation<Void, Never>] = []
     }
 
     /// How long viewers may take to read their last bytes when the server ends.
@@ -34,52 +36,105 @@ public final class ExecServer: Sendable {
         } catch {
             throw ExecError(.resourceExhausted, "no event loop can be made: \(error)")
         }
+        host = LocalProcessHost(options.processes)
         context = ServerContext(
             registry: registry,
-            host: LocalProcessHost(baseEnvironment: options.baseEnvironment),
+            host: host,
             options: options,
             loops: group.loops,
         )
+        listeners = ListenerController(context: context, group: group)
     }
 
     /// Listens on all addresses; returns them as they really are, with the ports that were chosen.
     /// Throws INVALID_ARGUMENT or FAILED_PRECONDITION, and then listens on none. Called once.
     public func start() throws(ExecError) -> [String] {
-        let authenticator = Authenticator(token: options.token, ownUser: ownUserID())
-        var listeners: [Listener] = []
+        state.withLock { $0.lifecycle.begin() }
+        tell(.starting)
         do throws(ExecError) {
-            for text in options.listen {
-                listeners.append(try listener(on: text, authenticator))
-            }
+            try takeOrphans()
+            let authenticator = Authenticator(token: options.token, ownUser: ownUserID())
+            let addresses = try listeners.start(options.listen, authenticator)
+            let sweeper = group.loops[0]
+            sweeper.execute { [self] in scheduleSweep(on: sweeper) }
+            state.withLock { $0.lifecycle.started() }
+            tell(.started(addresses))
+            return addresses
         } catch {
-            for listener in listeners { listener.close() }
+            state.withLock { $0.lifecycle.failed() }
+            host.close()
+            group.shutdown()
+            tell(.failed(error))
             throw error
         }
-        for listener in listeners { listener.begin() }
-        let sweeper = group.loops[0]
-        sweeper.execute { [self] in scheduleSweep(on: sweeper) }
-        let addresses = listeners.map { $0.address.description }
-        state.withLock { $0 = .started(listeners) }
-        return addresses
     }
 
     /// Ends the server: no new connections; every exec is stopped (with `grace`, else with its own),
-    /// every viewer gets its exit. Returns when all is quiet. The second call does nothing.
+    /// every viewer gets its exit, and what execs had left running is killed. Returns when all is
+    /// quiet, also where somebody else has asked before.
     public func shutDown(grace: Duration? = nil) async {
-        let last = state.withLock { state in
-            defer { state = .over }
-            return state
-        }
-        guard case .started(let listeners) = last else { return }
-        for listener in listeners { listener.close() }
+        guard state.withLock({ $0.lifecycle.stop() }) else { return await wait() }
+        tell(.stopping)
+        await listeners.stop()
         await stopAll(grace)
         await context.closeConnections(within: Self.farewellTime, timer: group.loops[0])
         registry.removeExited()
         group.shutdown()
+        host.close()
+        let waiters = state.withLock { state in
+            state.lifecycle.stopped()
+            defer { state.waiters = [] }
+            return state.waiters
+        }
+        tell(.stopped)
+        for waiter in waiters { waiter.resume() }
+    }
+
+    /// Returns when the server is over: all is quiet after a `shutDown`, or it could not start.
+    public func wait() async {
+        await withCheckedContinuation { continuation in
+            let isOver = state.withLock { state in
+                if !state.lifecycle.isOver { state.waiters.append(continuation) }
+                return state.lifecycle.isOver
+            }
+            if isOver { continuation.resume() }
+        }
     }
 
     /// Kills what a `shutDown` is waiting for.
     public func hurry() { stop(registry.instances(), .zero) }
+
+    private func tell(_ event: ServerEvent) {
+        switch event {
+        case .starting: options.log.info("starting")
+        case .started(let addresses):
+            options.log.info("started", ["addresses": addresses.joined(separator: " ")])
+        case .stopping: options.log.info("stopping")
+        case .stopped: options.log.info("stopped")
+        case .failed(let error): options.log.error("failed", ["error": "\(error)"])
+        }
+        options.onEvent(event)
+    }
+
+    private func takeOrphans() throws(ExecError) {
+        guard options.collectsOrphans else { return }
+        do throws(Errno) {
+            try Subreaper.enable()
+            let loop = group.loops[0]
+            loop.execute { [host, options] in
+                do throws(Errno) {
+                    // The loop keeps it for as long as it runs.
+                    _ = try SignalSource([Signals.childEnded], on: loop) { _ in
+                        host.collectOrphans()
+                    }
+                } catch {
+                    options.log.error("orphans can't be collected", ["error": "\(error)"])
+                }
+            }
+        } catch {
+            throw ExecError(.failedPrecondition, "orphans can't be had: \(error)", cause: error)
+        }
+    }
 
     private func stopAll(_ grace: Duration?) async {
         // A start that was under way may still come after the first look.
@@ -106,29 +161,6 @@ public final class ExecServer: Sendable {
                     )
                 )
             }
-        }
-    }
-
-    private func listener(
-        on text: String,
-        _ authenticator: Authenticator,
-    ) throws(ExecError) -> Listener {
-        let address: SocketAddress
-        do throws(AddressError) {
-            address = try SocketAddress(parsing: text)
-        } catch {
-            throw ExecError(.invalidArgument, error.message)
-        }
-        do throws(SocketFailure) {
-            return Listener(
-                try Sockets.listen(on: address),
-                authenticator: authenticator,
-                context: context,
-                loop: group.loops[0],
-                nextLoop: { [group] in group.next() },
-            )
-        } catch {
-            throw ExecError(.failedPrecondition, error.description, cause: error)
         }
     }
 

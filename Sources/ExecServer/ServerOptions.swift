@@ -1,11 +1,20 @@
+public import ExecCore
+
 /// How a server listens and whom it admits.
 public struct ServerOptions: Sendable {
     /// Where to listen: `unix:PATH` or `tcp:HOST:PORT`. Port 0 asks for any free one.
     public var listen: [String]
     /// What a TCP client must present; nil: no TCP client is admitted.
     public var token: String?
-    /// What every command's environment starts from.
-    public var baseEnvironment: [String: String] = [:]
+    /// How commands are started.
+    public var processes = ProcessOptions()
+    /// Makes the process that the server is in the one that orphans of its execs come to, and
+    /// collects them when they have ended; as the first process of a container it is that anyway.
+    /// SIGCHLD must be blocked in every thread before. Not for a program that has children of its own
+    /// and waits for any of them.
+    public var collectsOrphans = false
+    /// Told what the server is doing; must return soon.
+    public var onEvent: @Sendable (ServerEvent) -> Void = { _ in }
     /// The threads that do everything; 0: one for each processor, eight at most.
     public var loopCount = 0
     /// The most connections at once; a further one is closed.

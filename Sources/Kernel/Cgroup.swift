@@ -71,15 +71,19 @@ package final class Cgroup: Sendable {
     /// them: one may have ended, and another have started, by the time that this returns.
     package var processes: [Int32] { whole.processes() }
 
-    /// Sends a signal to each process in the group that there is now; answers to how many. A pid that
-    /// became another's meanwhile is not hit.
+    /// Sends a signal to each process in the group that there is now and that `isMeant`; answers to how
+    /// many. A pid that became another's meanwhile is not hit.
     @discardableResult
-    package func signal(_ signal: Int32) -> Int {
-        whole.references().count { (try? $0.signal(signal)) != nil }
+    package func signal(_ signal: Int32, where isMeant: (Int32) -> Bool = { _ in true }) -> Int {
+        whole.references().count { isMeant($0.pid) && (try? $0.signal(signal)) != nil }
     }
+
+    /// Whether it tells when its state changes (`CgroupWatch`): cgroup v2.
+    package var isWatchable: Bool { unified != nil }
 
     /// Removes the group and those below it; false: something is in it still. What ended but is not
     /// collected doesn't count. One caller at a time.
+    @discardableResult
     package func remove() -> Bool {
         var isRemoved = true
         for part in [unified].compactMap(\.self) + v1 where !Cgroup.remove(part) {

@@ -97,6 +97,14 @@ package final class Cgroups: Sendable {
         return group.made
     }
 
+    /// Kills all that is in groups of ours, and waits for that, at most `timeout`.
+    package func killAll(atMost timeout: Duration = .seconds(5)) {
+        let deadline = SystemClocks().now + timeout
+        var bases = once.withLock { Array($0.v1Bases.values) }
+        if let base = try? unified.get() { bases.append(base) }
+        for base in bases { _ = base.directory.killAll(by: deadline) }
+    }
+
     /// Removes the bases, and takes back what was changed in our own groups. Groups that somebody is
     /// in stay, for `removeLeftovers` of the next start. Nothing can be made after this.
     package func close() {

@@ -1,4 +1,5 @@
 internal import CLinux
+internal import Glibc
 
 /// What a process consumed.
 package struct ProcessUsage: Hashable, Sendable {
@@ -115,6 +116,19 @@ package enum Subreaper {
 
 /// What this process may use.
 package enum ResourceLimits {
+    /// The limit of open descriptors. Read before it is raised, it is what children are to be given:
+    /// programs that use select(2), or go through all numbers, expect the usual one.
+    package static var openFiles: ResourceLimit {
+        var limit = rlimit()
+        let answer = getrlimit(__rlimit_resource_t(ResourceLimit.openFiles), &limit)
+        precondition(answer == 0, "every process has a limit of descriptors: \(Errno(errno))")
+        return ResourceLimit(
+            resource: ResourceLimit.openFiles,
+            soft: UInt64(limit.rlim_cur),
+            hard: UInt64(limit.rlim_max),
+        )
+    }
+
     /// Raises the soft limit of open descriptors to the hard one; answers the limit then in force.
     /// Children inherit it: say otherwise in `SpawnRequest.resourceLimits`.
     @discardableResult

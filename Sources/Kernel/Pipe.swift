@@ -46,3 +46,10 @@ package struct PipeEnds: ~Copyable, Sendable {
         return end
     }
 }
+
+extension Descriptor {
+    /// How much can be read from a pipe or a terminal now.
+    package var bytesWaiting: Int {
+        get throws(Errno) { Int(try SystemCall.value { el_bytes_waiting(number) }) }
+    }
+}

@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// Whom a process runs as.
 package struct UserIDs: Hashable, Sendable {
     package var uid: UInt32
@@ -14,7 +16,7 @@ package struct UserIDs: Hashable, Sendable {
 
 /// One of setrlimit(2)'s limits.
 package struct ResourceLimit: Hashable, Sendable {
-    /// The kernel's number (RLIMIT_*).
+    /// The kernel's number (RLIMIT_*), such as `ResourceLimit.openFiles`.
     package var resource: UInt32
     package var soft: UInt64
     package var hard: UInt64
@@ -27,6 +29,11 @@ package struct ResourceLimit: Hashable, Sendable {
 
     /// No limit (RLIM_INFINITY).
     package static let infinity = UInt64.max
+
+    /// RLIMIT_NOFILE: descriptors.
+    package static let openFiles = UInt32(RLIMIT_NOFILE.rawValue)
+    /// RLIMIT_CORE: the bytes of a core file.
+    package static let coreBytes = UInt32(RLIMIT_CORE.rawValue)
 }
 
 /// A program to start. It always gets a session of its own, default signal dispositions, no blocked

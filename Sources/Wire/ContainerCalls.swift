@@ -59,21 +59,7 @@ package struct ContainerSignalRequest: Hashable, Sendable {
 }
 
 /// What was done to a container.
-package struct ContainerControlResponse: Hashable, Sendable {
-    /// It was done.
-    package var success: Bool
-    /// What was done, and how.
-    package var message: String
-    /// How many execs it reached.
-    package var execs: UInt32
-
-    /// Makes an answer.
-    package init(success: Bool, message: String = "", execs: UInt32 = 0) {
-        self.success = success
-        self.message = message
-        self.execs = execs
-    }
-}
+package typealias ContainerControlResponse = ContainerControl
 
 extension ContainerLifecycleRequest: TopMessage {
     typealias Raw = Execstream__V1__ContainerLifecycleRequest
@@ -149,7 +135,7 @@ extension ContainerSignalRequest: TopMessage {
     }
 }
 
-extension ContainerControlResponse: TopMessage {
+extension ContainerControl: TopMessage {
     typealias Raw = Execstream__V1__ContainerControlResponse
     package static var wireName: String { "ContainerControlResponse" }
     static var initialize: (UnsafeMutablePointer<Raw>?) -> Void {
@@ -158,9 +144,11 @@ extension ContainerControlResponse: TopMessage {
     static var unpack: Unpack { execstream__v1__container_control_response__unpack }
 
     init(raw: UnsafePointer<Raw>) throws(DecodeFailure) {
-        success = raw.pointee.success != 0
-        message = try raw.pointee.message.text("message")
-        execs = raw.pointee.execs
+        self.init(
+            success: raw.pointee.success != 0,
+            message: try raw.pointee.message.text("message"),
+            execs: raw.pointee.execs,
+        )
     }
 
     func fill(_ raw: inout Raw, in arena: inout MessageArena) {

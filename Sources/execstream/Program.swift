@@ -53,8 +53,8 @@ enum Program {
     /// The signals that the command takes as events, or that must not end it.
     static func blockedSignals(for words: [String]) -> [Int32] {
         switch words.first {
-        case ServeCommand.spec.name, RunCommand.spec.name, PublishCommand.spec.name:
-            [SIGINT, SIGTERM]
+        case ServeCommand.spec.name: [SIGINT, SIGTERM, SIGCHLD]
+        case RunCommand.spec.name, PublishCommand.spec.name: [SIGINT, SIGTERM]
         default: []
         }
     }

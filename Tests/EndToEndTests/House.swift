@@ -48,10 +48,13 @@ final class House: Sendable {
         return served
     }
 
-    /// Starts a server on a port of its own.
-    func serve(_ options: [String] = []) async throws {
-        let words = ["serve", "--listen", "tcp:127.0.0.1:0", "--state", "\(directory)/execstream"]
-        let server = try start(words + options)
+    /// Starts a server on a port of its own; `wrapper` are the words of a program that starts it.
+    func serve(_ options: [String] = [], in wrapper: [String] = []) async throws {
+        let state = "\(directory)/execstream"
+        let words =
+            [try programPath(), "serve", "--listen", "tcp:127.0.0.1:0", "--state", state] + options
+        let all = wrapper + words
+        let server = try start(program: all[0], Array(all.dropFirst()))
         let view = try await server.wait { $0.stderr.contains("\nready\n") }
         let line = view.stderr.split(separator: "\n").first { $0.hasPrefix("listening on ") }
         guard let line else { throw Unexpected("it does not say where it listens: \(view.stderr)") }

@@ -43,6 +43,9 @@ final class RawClient {
 
     deinit { Glibc.close(socket) }
 
+    /// Ends the connection without a word.
+    func close() { Glibc.shutdown(socket, Int32(SHUT_RDWR)) }
+
     /// Connects and authenticates.
     convenience init(_ service: Service) throws {
         try self.init(port: service.port)

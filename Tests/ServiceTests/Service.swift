@@ -29,7 +29,7 @@ struct Service: Sendable {
         var options = ServerOptions(listen: ["tcp:127.0.0.1:0", "unix:\(socketPath)"])
         options.token = "right-token"
         options.loopCount = 2
-        options.baseEnvironment = ["PATH": "/usr/local/bin:/usr/bin:/bin"]
+        options.processes.baseEnvironment = ["PATH": "/usr/local/bin:/usr/bin:/bin"]
         change(&options)
         let server = try ExecServer(
             registry: ExecSessionRegistry(configuration: configuration),

@@ -39,6 +39,8 @@ ssize_t el_writev(int fd, const struct iovec *parts, int count);
 void el_block_sigpipe(void);
 /// As splice(2) from a pipe to a file at `offset`, without waiting.
 ssize_t el_splice_to_file(int pipe, int file, uint64_t offset, size_t count);
+/// How many bytes can be read now, of a pipe or a terminal.
+int el_bytes_waiting(int fd);
 /// Fills all of `bytes`, or fails.
 int el_random(void *bytes, size_t count);
 

@@ -37,7 +37,8 @@ enum ServeCommand: ProgramCommand {
     static func run(_ arguments: Arguments, _ context: Context) async throws(Failure) -> Int32 {
         let settings = try ServeSettings(arguments, context)
         // One for each listener, viewer and pipe: take what the system lets us have.
-        _ = ResourceLimits.raiseOpenFiles()
+        let openFiles = ResourceLimits.openFiles
+        ResourceLimits.raiseOpenFiles()
         let directory = try opened { () throws(ExecError) in
             try StateDirectory(settings.stateDirectory)
         }
@@ -45,7 +46,10 @@ enum ServeCommand: ProgramCommand {
         let registry = ExecSessionRegistry(configuration: settings.registry)
         var options = settings.server
         options.token = try TokenFile.readOrMake(settings.tokenFile)
-        options.baseEnvironment = baseEnvironment(context)
+        options.processes.baseEnvironment = baseEnvironment(context)
+        // Commands get what this program was given, not what it took.
+        options.processes.openFilesMax = openFiles.soft
+        options.collectsOrphans = true
         let adopted = registry.adoptLeftovers()
         if adopted > 0 {
             context.console.note("kept the logs of \(adopted) execs of an earlier server\n")
@@ -84,7 +88,9 @@ enum ServeCommand: ProgramCommand {
     /// What commands inherit: the server's own environment, without what concerns it alone.
     private static func baseEnvironment(_ context: Context) -> [String: String] {
         context.environment.filter { name, _ in
-            !["NOTIFY_SOCKET", "EXECSTREAM_TOKEN", "EXECSTREAM_ADDRESS"].contains(name)
+            ![
+                "NOTIFY_SOCKET", "EXECSTREAM_TOKEN", "EXECSTREAM_ADDRESS", "EXECSTREAM_EXEC_ID",
+            ].contains(name)
         }
     }
 

@@ -1,9 +1,7 @@
-internal import Kernel
-
-/// What the program was started with.
-enum Environment {
+/// What this process was started with.
+package enum Environment {
     /// Its variables. Values that are not UTF-8 are repaired.
-    static var variables: [String: String] {
+    package static var variables: [String: String] {
         // From /proc, where they are bytes of known length, rather than from C's `environ`.
         let bytes = (try? Files.readSmall("/proc/self/environ", max: 16 << 20)) ?? []
         var variables: [String: String] = [:]

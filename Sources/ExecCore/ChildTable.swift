@@ -1,0 +1,69 @@
+internal import Kernel
+internal import Synchronization
+
+/// The children of this process that are execs: each is collected by its own pidfd, and everybody
+/// else's (orphans that the kernel has given us) by `collectOrphans`, never the one by the other.
+///
+/// The rule that keeps them apart: a child is in the table before anybody may collect orphans again.
+/// So orphans wait while a start is under way; what was put off is done when that is over.
+final class ChildTable: Sendable {
+    private let state = Mutex(State())
+
+    private struct State {
+        var pids: Set<Int32> = []
+        var starts = 0
+        /// Orphans may have been left lying.
+        var isPutOff = false
+    }
+
+    /// Starts a child by `body`, and enters it.
+    func start<Failure: Error>(
+        _ body: () throws(Failure) -> ChildProcess,
+    ) throws(Failure) -> ChildProcess {
+        state.withLock { $0.starts += 1 }
+        do throws(Failure) {
+            let child = try body()
+            startEnded(child.pid)
+            return child
+        } catch {
+            startEnded(nil)
+            throw error
+        }
+    }
+
+    /// The child has been collected: its number may be an orphan's from now on.
+    func collected(_ pid: Int32) {
+        state.withLock { state in
+            state.pids.remove(pid)
+            if state.isPutOff { Self.collect(&state) }
+        }
+    }
+
+    /// Collects the orphans that have ended. From any thread; returns at once.
+    func collectOrphans() {
+        state.withLock { Self.collect(&$0) }
+    }
+
+    private func startEnded(_ pid: Int32?) {
+        state.withLock { state in
+            state.starts -= 1
+            if let pid { state.pids.insert(pid) }
+            if state.isPutOff { Self.collect(&state) }
+        }
+    }
+
+    private static func collect(_ state: inout State) {
+        // A zombie that we don't know may be the child of a start whose number is not told yet.
+        guard state.starts == 0 else {
+            state.isPutOff = true
+            return
+        }
+        state.isPutOff = false
+        _ = Orphans.collect { pid in
+            guard state.pids.contains(pid) else { return false }
+            // It hides what is behind it until it is collected.
+            state.isPutOff = true
+            return true
+        }
+    }
+}

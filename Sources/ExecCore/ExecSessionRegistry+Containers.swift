@@ -1,0 +1,160 @@
+package import ExecModel
+internal import Synchronization
+
+/// What can be done to all execs of a container that this server runs. `done` is called once, on
+/// some loop, when it has been done to each.
+extension ExecSessionRegistry {
+    /// Freezes what runs now; a start that comes later is not touched.
+    ///
+    /// Throws NOT_FOUND, or FAILED_PRECONDITION where nothing runs.
+    package func pause(
+        _ containerID: String,
+        done: @escaping @Sendable (ContainerControl) -> Void,
+    ) throws(ExecError) {
+        let running = try controllers(of: containerID, in: .running)
+        gather(running, { $0.pause($1) }) { results in
+            done(Self.summary(results, cgroups: "froze", groups: "SIGSTOP"))
+        }
+    }
+
+    /// Lets go on what is frozen.
+    ///
+    /// Throws NOT_FOUND, or FAILED_PRECONDITION where nothing is.
+    package func resume(
+        _ containerID: String,
+        done: @escaping @Sendable (ContainerControl) -> Void,
+    ) throws(ExecError) {
+        let paused = try controllers(of: containerID, in: .paused)
+        gather(paused, { $0.resume($1) }) { results in
+            done(Self.summary(results, cgroups: "thawed", groups: "SIGCONT"))
+        }
+    }
+
+    /// Sends a signal to all that runs. One that is frozen gets it when it goes on, SIGKILL at once.
+    ///
+    /// Throws NOT_FOUND.
+    package func signal(
+        _ containerID: String,
+        _ request: SignalRequest,
+        done: @escaping @Sendable (ContainerControl) -> Void,
+    ) throws(ExecError) {
+        let live = try known(containerID).filter { $0.exit == nil }.compactMap(\.runner)
+        gather(live, { $0.signal(request, done: $1) }) { failures in
+            // One that has ended at this moment is not reached.
+            let reached = failures.count { $0 == nil }
+            done(
+                ContainerControl(
+                    success: true,
+                    message: "signal \(request.number) to \(Self.count(reached, "exec"))",
+                    execs: UInt32(reached),
+                )
+            )
+        }
+    }
+
+    /// A container with what its processes consume: all that runs here, taken together.
+    ///
+    /// Throws NOT_FOUND.
+    package func status(
+        of containerID: String,
+        done: @escaping @Sendable (ContainerStatus) -> Void,
+    ) throws(ExecError) {
+        let status = try status(of: containerID)
+        let live = instances(of: containerID).filter { $0.exit == nil }.compactMap(\.runner)
+        gather(live, { $0.resourceUsage($1) }) { usages in
+            var status = status
+            status.resourceUsage = usages.reduce(into: ResourceUsage()) { $0.add($1) }
+            done(status)
+        }
+    }
+
+    private func known(_ containerID: String) throws(ExecError) -> [ExecInstance] {
+        let known = instances(of: containerID)
+        guard !known.isEmpty else {
+            throw ExecError(.notFound, "there is no container \(containerID)")
+        }
+        return known
+    }
+
+    private func controllers(
+        of containerID: String,
+        in state: ExecState,
+    ) throws(ExecError) -> [ProcessController] {
+        let found = try known(containerID).filter { $0.info.state == state }.compactMap(\.runner)
+        guard !found.isEmpty else {
+            let what = state == .paused ? "is paused" : "runs here"
+            throw ExecError(.failedPrecondition, "nothing of container \(containerID) \(what)")
+        }
+        return found
+    }
+
+    private static func summary(
+        _ results: [Result<FreezeMethod, ExecError>],
+        cgroups: String,
+        groups: String,
+    ) -> ContainerControl {
+        let methods = results.compactMap { try? $0.get() }
+        let frozen = methods.count { $0 == .cgroup }
+        let signaled = methods.count - frozen
+        var said: [String] = []
+        if frozen > 0 { said.append("\(cgroups) \(count(frozen, "cgroup"))") }
+        if signaled > 0 { said.append("\(groups) to \(count(signaled, "group"))") }
+        for case .failure(let error) in results { said.append(error.message) }
+        return ContainerControl(
+            success: methods.count == results.count,
+            message: said.joined(separator: "; "),
+            execs: UInt32(methods.count),
+        )
+    }
+
+    private static func count(_ number: Int, _ noun: String) -> String {
+        number == 1 ? "1 \(noun)" : "\(number) \(noun)s"
+    }
+}
+
+extension ExecInstance {
+    /// What runs it here; nil: its publisher runs it, or it never ran.
+    fileprivate var runner: ProcessController? { controller.withLock { $0 } }
+}
+
+extension ResourceUsage {
+    fileprivate mutating func add(_ other: ResourceUsage) {
+        cpuPercent += other.cpuPercent
+        memoryBytes += other.memoryBytes
+        memoryLimitBytes += other.memoryLimitBytes
+        ioReadBytes += other.ioReadBytes
+        ioWriteBytes += other.ioWriteBytes
+        pids += other.pids
+    }
+}
+
+/// Asks each target for its answer, and hands over all answers once the last one is there.
+private func gather<Target, Answer: Sendable>(
+    _ targets: [Target],
+    _ ask: (Target, @escaping @Sendable (Answer) -> Void) -> Void,
+    _ done: @escaping @Sendable ([Answer]) -> Void,
+) {
+    guard !targets.isEmpty else { return done([]) }
+    let gathering = Gathering<Answer>(count: targets.count)
+    for target in targets {
+        ask(target) { answer in
+            if let all = gathering.add(answer) { done(all) }
+        }
+    }
+}
+
+/// Answers that come from several threads.
+private final class Gathering<Answer: Sendable>: Sendable {
+    private let count: Int
+    private let answers = Mutex<[Answer]>([])
+
+    init(count: Int) { self.count = count }
+
+    /// All, where this was the last.
+    func add(_ answer: Answer) -> [Answer]? {
+        answers.withLock { answers in
+            answers.append(answer)
+            return answers.count == count ? answers : nil
+        }
+    }
+}

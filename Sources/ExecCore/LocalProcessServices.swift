@@ -1,0 +1,49 @@
+internal import ExecModel
+internal import Kernel
+
+/// What all processes of one host share. Any thread.
+final class LocalProcessServices: Sendable {
+    let options: ProcessOptions
+    let children = ChildTable()
+    private let cgroups: Cgroups?
+
+    init(_ options: ProcessOptions) {
+        self.options = options
+        cgroups = options.usesCgroups ? Cgroups() : nil
+    }
+
+    /// A cgroup for an exec; nil: none can be had, and none has to be.
+    func makeCgroup(
+        for limits: Limits,
+        of key: ExecKey,
+    ) throws(StartFailure) -> Cgroup? {
+        let wanted = CgroupLimits(
+            memoryBytesMax: limits.memoryBytesMax,
+            pidsMax: UInt64(limits.pidsMax),
+            cpuMillis: limits.cpuMillis,
+        )
+        guard let cgroups else {
+            if wanted == CgroupLimits() { return nil }
+            throw StartFailure(
+                refusal: "limits: memory, pids and cpu need a cgroup, and none can be made here"
+            )
+        }
+        do throws(CgroupFailure) {
+            return try cgroups.make(container: key.containerID, exec: key.execID, limits: wanted)
+        } catch {
+            throw StartFailure(refusal: "limits: \(error.message)")
+        }
+    }
+
+    /// A freezer of cgroup v1; nil: there is none here.
+    func makeFreezer(of key: ExecKey) -> FreezerGroup? {
+        cgroups?.makeFreezer(container: key.containerID, exec: key.execID)
+    }
+
+    func close(server: String) {
+        cgroups?.killAll()
+        cgroups?.close()
+        ProcessMark.killAll(ofServer: server)
+        children.collectOrphans()
+    }
+}
