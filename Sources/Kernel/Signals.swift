@@ -16,4 +16,17 @@ package enum Signals {
     package static let proceed: Int32 = SIGCONT
     /// SIGTERM.
     package static let terminate: Int32 = SIGTERM
+
+    /// Whether the process ignores the signal; false where that can't be told.
+    package static func isIgnored(_ signal: Int32, by pid: Int32) -> Bool {
+        let field = "SigIgn:"
+        guard (1...64).contains(signal),
+            let bytes = try? Files.readSmall("/proc/\(pid)/status", max: 64 << 10),
+            let line = String(decoding: bytes, as: UTF8.self).split(separator: "\n")
+                .first(where: { $0.hasPrefix(field) }),
+            let digits = line.split(whereSeparator: { $0 == "\t" || $0 == " " }).last,
+            let ignored = UInt64(digits, radix: 16)
+        else { return false }
+        return ignored >> UInt64(signal - 1) & 1 == 1
+    }
 }

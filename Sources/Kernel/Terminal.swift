@@ -2,7 +2,7 @@ internal import CLinux
 
 /// Makes terminals (pseudo-terminals).
 package enum Terminal {
-    /// A new terminal of 24 rows and 80 columns.
+    /// A new terminal of 24 rows and 80 columns, for UTF-8.
     package static func make(nonBlockingMaster: Bool = false) throws(Errno) -> TerminalEnds {
         var (master, inner): (Int32, Int32) = (-1, -1)
         try SystemCall.value { el_open_terminal(&master, &inner) }
@@ -11,6 +11,7 @@ package enum Terminal {
             inner: Descriptor(owning: inner),
         )
         try SystemCall.value { el_set_window_size(master, 24, 80) }
+        try ends.setUTF8()
         if nonBlockingMaster { try SystemCall.value { el_set_nonblocking(master, true) } }
         return ends
     }
@@ -24,6 +25,10 @@ package struct TerminalEnds: ~Copyable, Sendable {
     init(master: consuming Descriptor, inner: consuming Descriptor) {
         self.master = consume master
         self.inner = consume inner
+    }
+
+    fileprivate func setUTF8() throws(Errno) {
+        _ = try inner.lend { (inner) throws(Errno) in try inner.setUTF8() }
     }
 
     /// Hands over our side; once. Reading it fails with EIO when no program has the inner side any
