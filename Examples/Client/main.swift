@@ -28,6 +28,8 @@ try await ExecClient.withClient(address: address, token: token) { client in
             print("ended with \(end.code); draining")
         case .state(let change):
             print("now \(change.state)")
+        case .resized(let size):
+            print("the terminal has \(size.rows) rows and \(size.columns) columns now")
         case .resumed:
             print("the connection broke and is back; nothing is lost or doubled")
         case .exit(let exit):

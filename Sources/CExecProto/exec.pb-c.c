@@ -3042,7 +3042,7 @@ const ProtobufCMessageDescriptor execstream__v1__credit__descriptor =
   (ProtobufCMessageInit) execstream__v1__credit__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor execstream__v1__session_response__field_descriptors[7] =
+static const ProtobufCFieldDescriptor execstream__v1__session_response__field_descriptors[8] =
 {
   {
     "ready",
@@ -3128,6 +3128,18 @@ static const ProtobufCFieldDescriptor execstream__v1__session_response__field_de
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "resized",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Execstream__V1__SessionResponse, msg_case),
+    offsetof(Execstream__V1__SessionResponse, resized),
+    &execstream__v1__resize__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned execstream__v1__session_response__field_indices_by_name[] = {
   3,   /* field[3] = ended */
@@ -3135,13 +3147,14 @@ static const unsigned execstream__v1__session_response__field_indices_by_name[] 
   2,   /* field[2] = gap */
   1,   /* field[1] = output */
   0,   /* field[0] = ready */
+  7,   /* field[7] = resized */
   6,   /* field[6] = state */
   5,   /* field[5] = stdin_credit */
 };
 static const ProtobufCIntRange execstream__v1__session_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor execstream__v1__session_response__descriptor =
 {
@@ -3151,7 +3164,7 @@ const ProtobufCMessageDescriptor execstream__v1__session_response__descriptor =
   "Execstream__V1__SessionResponse",
   "execstream.v1",
   sizeof(Execstream__V1__SessionResponse),
-  7,
+  8,
   execstream__v1__session_response__field_descriptors,
   execstream__v1__session_response__field_indices_by_name,
   1,  execstream__v1__session_response__number_ranges,
@@ -3815,7 +3828,7 @@ const ProtobufCMessageDescriptor execstream__v1__usage__descriptor =
   (ProtobufCMessageInit) execstream__v1__usage__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor execstream__v1__exec_info__field_descriptors[14] =
+static const ProtobufCFieldDescriptor execstream__v1__exec_info__field_descriptors[15] =
 {
   {
     "container_id",
@@ -3985,6 +3998,18 @@ static const ProtobufCFieldDescriptor execstream__v1__exec_info__field_descripto
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "window",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Execstream__V1__ExecInfo, window),
+    &execstream__v1__resize__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned execstream__v1__exec_info__field_indices_by_name[] = {
   4,   /* field[4] = argv */
@@ -4001,11 +4026,12 @@ static const unsigned execstream__v1__exec_info__field_indices_by_name[] = {
   9,   /* field[9] = stdout_bytes */
   6,   /* field[6] = tty */
   8,   /* field[8] = viewers */
+  14,   /* field[14] = window */
 };
 static const ProtobufCIntRange execstream__v1__exec_info__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 14 }
+  { 0, 15 }
 };
 const ProtobufCMessageDescriptor execstream__v1__exec_info__descriptor =
 {
@@ -4015,7 +4041,7 @@ const ProtobufCMessageDescriptor execstream__v1__exec_info__descriptor =
   "Execstream__V1__ExecInfo",
   "execstream.v1",
   sizeof(Execstream__V1__ExecInfo),
-  14,
+  15,
   execstream__v1__exec_info__field_descriptors,
   execstream__v1__exec_info__field_indices_by_name,
   1,  execstream__v1__exec_info__number_ranges,

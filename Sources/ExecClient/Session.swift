@@ -70,13 +70,17 @@ public final class Session: Sendable {
         try await ask { driver, done in driver.send(bytes, done: done) }
     }
 
-    /// Tells the exec that its stdin has ended. Fails as ``send(_:)`` does.
+    /// Tells the exec that its stdin has ended; of a terminal, types the end-of-file character. Fails as
+    /// ``send(_:)`` does.
     public func closeStdin() async throws(ExecError) {
         try await ask { driver, done in driver.closeStdin(done: done) }
     }
 
-    /// Tells the exec's terminal its size. Returns when that has been handed to a connection. It is
-    /// not repeated after a break.
+    /// Gives the exec's terminal another size; what is 0 in it stays as it is. Returns when that has been
+    /// handed to a connection, or a later call has taken its place while there was none. It is not
+    /// repeated after a break: what the size is then is told by ``SessionEvent/resized(_:)``.
+    ///
+    /// An exec without a terminal, or a size over 65,535, ends the session with the server's error.
     public func resize(to size: WindowSize) async throws(ExecError) {
         try await ask { driver, done in driver.control(.resize(size), done: done) }
     }

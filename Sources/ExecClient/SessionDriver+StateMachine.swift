@@ -15,6 +15,7 @@ extension SessionDriver {
         private var firstReady: UInt64?
         private var endedWasTold = false
         private var stateTold: SessionEvent.StateChange?
+        private var windowTold: WindowSize?
 
         /// Opens a session with this view.
         init(view: View, resumeLimit: Duration) {
@@ -58,18 +59,24 @@ extension SessionDriver.StateMachine {
         return wasReady ? ledger.resumePoint : view.from
     }
 
-    /// The view is attached. True: for the first time. False: again, after a break.
-    mutating func ready(lastSequence: UInt64) throws(ExecError) -> Bool {
+    /// The view is attached: for the first time, or again after a break. Then a window is one that
+    /// the caller does not know.
+    mutating func ready(
+        lastSequence: UInt64,
+        window: WindowSize?,
+    ) throws(ExecError) -> (isFirst: Bool, window: WindowSize?) {
         guard phase == .started else {
             throw ExecError(.internalError, "the server sent Ready twice on one session")
         }
         phase = .following
         brokenSince = nil
         backoff = Backoff(limit: resumeLimit)
-        guard firstReady == nil else { return false }
+        let isNews = window != windowTold
+        windowTold = window
+        guard firstReady == nil else { return (false, isNews ? window : nil) }
         firstReady = lastSequence
         ledger.ready(lastSequence: lastSequence)
-        return true
+        return (true, nil)
     }
 
     /// A chunk. False: it came before the break, too.
@@ -101,6 +108,12 @@ extension SessionDriver.StateMachine {
         try mustFollow()
         defer { stateTold = change }
         return stateTold != change
+    }
+
+    /// The terminal has been resized.
+    mutating func resized(_ size: WindowSize) throws(ExecError) {
+        try mustFollow()
+        windowTold = size
     }
 
     /// The exit. It is only told if the books balance.

@@ -5,7 +5,7 @@ internal import Wire
 /// One session's side of the loop, across all connections it takes. The loop's thread only.
 ///
 /// What it holds is bounded: output by the credit window, which is never given more than the caller
-/// has consumed; stdin by its callers, who wait; control messages by `controlsMax`.
+/// has consumed; stdin by its callers, who wait; control messages by their queue.
 final class SessionDriver: CallHandler {
     private let core: ClientCore
     private let request: SessionPlan
@@ -15,10 +15,7 @@ final class SessionDriver: CallHandler {
     private var call: Call?
     private var timer: TimerID?
     var stdin = StdinQueue()
-    /// Control messages that wait for the session to be on a connection.
-    private var controls: [(message: SessionRequest, done: Promise<Void>)] = []
-
-    private static let controlsMax = 64
+    private var controls = ControlQueue()
 
     /// A session that has not begun.
     init(
@@ -67,11 +64,7 @@ final class SessionDriver: CallHandler {
             send(message)
             done.settle(.success(()))
         case .opening, .broken:
-            guard controls.count < Self.controlsMax else {
-                let what = "\(Self.controlsMax) signals and resizes wait for the connection already"
-                return done.settle(.failure(ExecError(.resourceExhausted, what)))
-            }
-            controls.append((message, done))
+            controls.append(message, done: done)
         }
     }
 
@@ -128,9 +121,7 @@ extension SessionDriver {
             onDisconnect: request.onDisconnect,
         )
         send(.start(start))
-        let waiting = controls
-        controls = []
-        for control in waiting {
+        for control in controls.takeAll() {
             send(control.message)
             control.done.settle(.success(()))
         }
@@ -193,8 +184,7 @@ extension SessionDriver {
         if let timer { core.loop.cancel(timer) }
         timer = nil
         let error: ExecError = if case .failure(let error) = result { error } else { Self.isOver }
-        for control in controls { control.done.settle(.failure(error)) }
-        controls = []
+        for control in controls.takeAll() { control.done.settle(.failure(error)) }
         stdin.failAll(error)
         mailbox.finish(result, discarding: discarding)
     }
@@ -233,6 +223,9 @@ extension SessionDriver {
                 newest = .state(change)
                 return true
             }
+        case .resized(let size):
+            try machine.resized(size)
+            tell(resized: size)
         case .stdinCredit(let bytes):
             stdin.grant(bytes)
             pumpStdin()
@@ -246,7 +239,10 @@ extension SessionDriver {
     }
 
     private func receive(_ ready: Ready) throws(ExecError) {
-        let isFirst = try machine.ready(lastSequence: ready.lastSequence)
+        let (isFirst, window) = try machine.ready(
+            lastSequence: ready.lastSequence,
+            window: ready.info.window,
+        )
         stdin.attached(credit: ready.stdinCredit)
         if isFirst {
             let event = SessionEvent.Ready(
@@ -263,8 +259,17 @@ extension SessionDriver {
                 newest = .resumed(resumption)
                 return true
             }
+            if let window { tell(resized: window) }
         }
         pumpStdin()
+    }
+
+    private func tell(resized size: WindowSize) {
+        mailbox.put(.resized(size)) { newest in
+            guard case .resized = newest else { return false }
+            newest = .resized(size)
+            return true
+        }
     }
 
     private func receive(_ output: Output) throws(ExecError) {

@@ -15,6 +15,10 @@ public enum SessionEvent: Hashable, Sendable {
     case ended(Ended)
     /// The exec's state has changed. Only the newest of several that wait is kept.
     case state(StateChange)
+    /// Somebody, this session perhaps, has resized the exec's terminal to this; or it was resized while
+    /// the connection was away. Only the newest of several that wait is kept. What it was at first is in
+    /// `ready`.
+    case resized(WindowSize)
     /// The connection broke and is back. Of the output nothing is lost or doubled.
     case resumed(Resumption)
     /// How it ended: the truth, checked against the output that came.

@@ -33,9 +33,9 @@ public struct Command: Hashable, Sendable {
 
 /// A pseudo-terminal to run on.
 public struct Terminal: Hashable, Sendable {
-    /// Its size at the start; never 0×0 in a valid command.
+    /// Its size at the start; of what is 0, the standard's.
     public var size: WindowSize
-    /// `$TERM`; empty: `xterm-256color`.
+    /// `$TERM`, unless the command's environment has one; empty: `xterm-256color`.
     public var term: String
 
     /// Describes a terminal.
@@ -45,17 +45,39 @@ public struct Terminal: Hashable, Sendable {
     }
 }
 
-/// A terminal's size in characters.
+/// A terminal's size in characters: 65,535 at most. A terminal has at least one of each; in a
+/// request, 0 leaves that side as it is.
 public struct WindowSize: Hashable, Sendable {
     /// Lines.
     public var rows: UInt32
     /// Characters in a line.
     public var columns: UInt32
 
+    /// What a terminal has if nobody says otherwise.
+    public static let standard = WindowSize(rows: 24, columns: 80)
+
     /// Makes a size.
     public init(rows: UInt32, columns: UInt32) {
         self.rows = rows
         self.columns = columns
+    }
+
+    /// This size, with what is 0 in it taken from `other`.
+    package func filled(from other: WindowSize) -> WindowSize {
+        WindowSize(
+            rows: rows == 0 ? other.rows : rows,
+            columns: columns == 0 ? other.columns : columns,
+        )
+    }
+
+    /// Throws INVALID_ARGUMENT that names the side which no terminal can have.
+    package func check(_ field: String) throws(ExecError) {
+        for (name, value) in [("rows", rows), ("columns", columns)] where value > UInt16.max {
+            throw ExecError(
+                .invalidArgument,
+                "\(field).\(name) is \(value); a terminal has at most \(UInt16.max)",
+            )
+        }
     }
 }
 

@@ -14,6 +14,8 @@ public struct ExecInfo: Hashable, Sendable {
     public var labels: [String: String] = [:]
     /// Whether it runs on a terminal.
     public var tty = false
+    /// The terminal's size now; nil: it runs on none.
+    public var window: WindowSize?
     /// Whether a publisher feeds it.
     public var published = false
     /// How many view it now.

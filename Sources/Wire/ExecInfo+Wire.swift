@@ -23,6 +23,7 @@ extension ExecInfo: MessageValue {
         createdUnixNS = raw.created_unix_ns
         startedUnixNS = raw.started_unix_ns
         exit = try Exit.optional(raw.exit, "exit")
+        window = try WindowSize.optional(raw.window, "window")
     }
 
     func fill(_ raw: inout Raw, in arena: inout MessageArena) {
@@ -42,6 +43,7 @@ extension ExecInfo: MessageValue {
         raw.created_unix_ns = createdUnixNS
         raw.started_unix_ns = startedUnixNS
         raw.exit = arena.optional(exit)
+        raw.window = arena.optional(window)
     }
 }
 

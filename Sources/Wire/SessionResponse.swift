@@ -17,6 +17,8 @@ package enum SessionResponse: Hashable, Sendable {
     case stdinCredit(UInt64)
     /// The exec is doing something else now.
     case state(ExecState, unixNS: Int64)
+    /// Somebody resized the terminal.
+    case resized(WindowSize)
 }
 
 /// The exec is there, and this client views it.
@@ -83,6 +85,8 @@ extension SessionResponse: TopMessage {
         case EXECSTREAM__V1__SESSION_RESPONSE__MSG_STATE:
             let change = try StateChange.required(raw.state, "StateChange")
             self = .state(change.state, unixNS: change.unixNS)
+        case EXECSTREAM__V1__SESSION_RESPONSE__MSG_RESIZED:
+            self = .resized(try WindowSize.required(raw.resized, "Resize"))
         default:
             throw DecodeFailure(Self.wireName, DecodeFailure.unset)
         }
@@ -111,6 +115,9 @@ extension SessionResponse: TopMessage {
         case .state(let state, let unixNS):
             raw.msg_case = EXECSTREAM__V1__SESSION_RESPONSE__MSG_STATE
             raw.state = arena.message(StateChange(state: state, unixNS: unixNS))
+        case .resized(let size):
+            raw.msg_case = EXECSTREAM__V1__SESSION_RESPONSE__MSG_RESIZED
+            raw.resized = arena.message(size)
         }
     }
 }

@@ -198,3 +198,32 @@ import Wire
         #expect(try await mailbox.next() == 3)
     }
 }
+
+@Suite struct ControlQueueTests {
+    @Test func `of sizes only the newest waits, and the others' callers go on`() async throws {
+        var queue = ControlQueue()
+        let early = Promise<Void>()
+        queue.append(.resize(WindowSize(rows: 1, columns: 1)), done: early)
+        queue.append(.signal(SignalRequest(2)), done: Promise())
+        for rows in 2...200 {
+            queue.append(.resize(WindowSize(rows: UInt32(rows), columns: 1)), done: Promise())
+        }
+        try await early.value {}
+        let messages = queue.takeAll().map(\.message)
+        let newest = SessionRequest.resize(WindowSize(rows: 200, columns: 1))
+        #expect(messages == [.signal(SignalRequest(2)), newest])
+        #expect(queue.takeAll().isEmpty)
+    }
+
+    @Test func `more than it holds is refused`() async throws {
+        var queue = ControlQueue()
+        for _ in 0..<ControlQueue.countMax {
+            queue.append(.signal(SignalRequest(2)), done: Promise())
+        }
+        let refused = Promise<Void>()
+        queue.append(.signal(SignalRequest(2)), done: refused)
+        let error = await #expect(throws: ExecError.self) { try await refused.value {} }
+        #expect(error?.code == .resourceExhausted)
+        #expect(queue.takeAll().count == ControlQueue.countMax)
+    }
+}

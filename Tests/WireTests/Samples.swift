@@ -57,6 +57,7 @@ enum Samples {
         info.createdUnixNS = 1_700_000_000
         info.startedUnixNS = 1_700_000_001
         info.exit = exit
+        info.window = WindowSize(rows: 68, columns: 69)
         return info
     }()
 
@@ -202,6 +203,7 @@ enum Samples {
         Sample("exit", SessionResponse.exit(exit)),
         Sample("stdinCredit", SessionResponse.stdinCredit(66)),
         Sample("state", SessionResponse.state(.paused, unixNS: 67)),
+        Sample("resized", SessionResponse.resized(WindowSize(rows: 51, columns: 132))),
     ]
 
     private static let publish = [

@@ -330,10 +330,16 @@ struct  Execstream__V1__Command
 struct  Execstream__V1__Terminal
 {
   ProtobufCMessage base;
+  /*
+   * at most 65,535; 0: 24
+   */
   uint32_t rows;
+  /*
+   * at most 65,535; 0: 80
+   */
   uint32_t columns;
   /*
-   * $TERM; empty: xterm-256color
+   * $TERM; empty: xterm-256color; one in Command.env counts before it
    */
   ProtobufCBinaryData term;
 };
@@ -421,6 +427,9 @@ struct  Execstream__V1__OnDisconnect
     , EXECSTREAM__V1__ON_DISCONNECT__ACTION__ACTION_UNSPECIFIED, 0 }
 
 
+/*
+ * A terminal's size: at most 65,535; in a request, 0 leaves that as it is.
+ */
 struct  Execstream__V1__Resize
 {
   ProtobufCMessage base;
@@ -482,7 +491,8 @@ typedef enum {
   EXECSTREAM__V1__SESSION_RESPONSE__MSG_ENDED = 4,
   EXECSTREAM__V1__SESSION_RESPONSE__MSG_EXIT = 5,
   EXECSTREAM__V1__SESSION_RESPONSE__MSG_STDIN_CREDIT = 6,
-  EXECSTREAM__V1__SESSION_RESPONSE__MSG_STATE = 7
+  EXECSTREAM__V1__SESSION_RESPONSE__MSG_STATE = 7,
+  EXECSTREAM__V1__SESSION_RESPONSE__MSG_RESIZED = 8
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(EXECSTREAM__V1__SESSION_RESPONSE__MSG__CASE)
 } Execstream__V1__SessionResponse__MsgCase;
 
@@ -507,6 +517,10 @@ struct  Execstream__V1__SessionResponse
      */
     Execstream__V1__Credit *stdin_credit;
     Execstream__V1__StateChange *state;
+    /*
+     * somebody resized the terminal; told to every viewer, also to who did it
+     */
+    Execstream__V1__Resize *resized;
   };
 };
 #define EXECSTREAM__V1__SESSION_RESPONSE__INIT \
@@ -699,10 +713,14 @@ struct  Execstream__V1__ExecInfo
    * present once exited
    */
   Execstream__V1__Exit *exit;
+  /*
+   * a terminal's size now
+   */
+  Execstream__V1__Resize *window;
 };
 #define EXECSTREAM__V1__EXEC_INFO__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&execstream__v1__exec_info__descriptor) \
-    , {0,NULL}, {0,NULL}, EXECSTREAM__V1__EXEC_STATE__EXEC_STATE_UNSPECIFIED, 0, 0,NULL, 0,NULL, 0, 0, 0, 0, 0, 0, 0, NULL }
+    , {0,NULL}, {0,NULL}, EXECSTREAM__V1__EXEC_STATE__EXEC_STATE_UNSPECIFIED, 0, 0,NULL, 0,NULL, 0, 0, 0, 0, 0, 0, 0, NULL, NULL }
 
 
 typedef enum {

@@ -49,7 +49,7 @@ struct SessionPrinter {
                 "the connection broke while stdin was on its way; \(key) may have got only part of it",
             )
         case .exit(let exit): explain(exit)
-        case .ready, .ended, .state, .resumed: break
+        case .ready, .ended, .state, .resized, .resumed: break
         }
     }
 
@@ -122,6 +122,7 @@ extension JSON {
                 "event": "state", "state": .string(change.state.jsonName),
                 "unix_ns": .int(change.unixNS),
             ])
+        case .resized(let size): self = JSON(size).preceded(by: ["event": "resized"])
         case .resumed(let resumption):
             self = .object([
                 "event": "resumed", "stdin_uncertain": .bool(resumption.stdinUncertain),

@@ -13,6 +13,7 @@ extension JSON {
             "argv": .array(info.argv.map(JSON.string)),
             "labels": .object(info.labels),
             "tty": .bool(info.tty),
+            "window": info.window.map { JSON($0) } ?? .null,
             "published": .bool(info.published),
             "viewers": .int(info.viewers),
             "stdout_bytes": .unsigned(info.stdoutBytes),
@@ -21,6 +22,11 @@ extension JSON {
             "started_unix_ns": .int(info.startedUnixNS),
             "exit": info.exit.map { JSON($0) } ?? .null,
         ])
+    }
+
+    /// A terminal's size.
+    init(_ size: WindowSize) {
+        self = .object(["rows": .int(size.rows), "columns": .int(size.columns)])
     }
 
     /// How an exec ended.
