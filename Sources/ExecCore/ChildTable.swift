@@ -16,18 +16,15 @@ final class ChildTable: Sendable {
         var isPutOff = false
     }
 
-    /// Starts a child by `body`, and enters it.
-    func start<Failure: Error>(
-        _ body: () throws(Failure) -> ChildProcess,
-    ) throws(Failure) -> ChildProcess {
-        state.withLock { $0.starts += 1 }
-        do throws(Failure) {
-            let child = try body()
-            startEnded(child.pid)
-            return child
-        } catch {
-            startEnded(nil)
-            throw error
+    /// A child is about to be made, and its number not known.
+    func startBegins() { state.withLock { $0.starts += 1 } }
+
+    /// It was made, and this is its number; nil: it was not.
+    func startEnds(_ pid: Int32?) {
+        state.withLock { state in
+            state.starts -= 1
+            if let pid { state.pids.insert(pid) }
+            if state.isPutOff { Self.collect(&state) }
         }
     }
 
@@ -42,14 +39,6 @@ final class ChildTable: Sendable {
     /// Collects the orphans that have ended. From any thread; returns at once.
     func collectOrphans() {
         state.withLock { Self.collect(&$0) }
-    }
-
-    private func startEnded(_ pid: Int32?) {
-        state.withLock { state in
-            state.starts -= 1
-            if let pid { state.pids.insert(pid) }
-            if state.isPutOff { Self.collect(&state) }
-        }
     }
 
     private static func collect(_ state: inout State) {

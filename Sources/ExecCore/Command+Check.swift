@@ -18,6 +18,10 @@ extension Command {
         }
         try Self.refuseNUL(workingDirectory, "working_dir")
         try Self.refuseNUL(user, "user")
+        if let terminal {
+            try terminal.size.check("command.terminal")
+            try Self.refuseNUL(terminal.term, "terminal.term")
+        }
         guard (0...64).contains(stopSignal) else {
             throw Self.invalid("stop_signal is \(stopSignal); signals are 1 to 64")
         }
@@ -25,7 +29,6 @@ extension Command {
     }
 
     private func refuseWhatIsNotThereYet() throws(ExecError) {
-        if terminal != nil { throw ExecError(.unimplemented, "terminal is not available yet") }
         if limits.logBytesMax > 0 {
             throw ExecError(.unimplemented, "limits.log_bytes_max is not available yet")
         }

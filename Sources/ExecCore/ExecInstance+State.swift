@@ -14,6 +14,8 @@ struct InstanceState {
     /// How often `info.state` has changed since the exec ran; viewers are told the newest.
     var changes = 0
     var changedUnixNS: Int64 = 0
+    /// How often the terminal was resized; viewers are told the newest size.
+    var resizes = 0
     var isRemoved = false
     /// Viewers that have everything there is, until there is more.
     var parked: [any Wakeable] = []

@@ -35,6 +35,7 @@ extension ExecInstance {
             let viewer = ExecViewer(
                 instance: self,
                 cursor: cursor,
+                resizesTold: arrival.resizes,
                 files: arrival.files,
                 waker: waker
             )
@@ -73,6 +74,7 @@ extension ExecInstance {
         var ring: ChunkRing
         var loggedThrough: UInt64
         var changes: Int
+        var resizes: Int
         var isFirst: Bool
         var files: LogFiles?
 
@@ -103,6 +105,7 @@ extension ExecInstance {
                 ring: state.ring,
                 loggedThrough: state.loggedThrough,
                 changes: state.changes,
+                resizes: state.resizes,
                 isFirst: isFirst,
             )
         }

@@ -45,6 +45,7 @@ public final class ExecInstance: Sendable {
         info.published = command == nil
         info.argv = command?.argv ?? []
         info.tty = command?.terminal != nil
+        info.window = command?.terminal?.size.filled(from: .standard)
         let ring = ChunkRing(
             chunksMax: configuration.ringChunksMax,
             bytesMax: configuration.ringBytesMax

@@ -13,11 +13,20 @@ package final class ExecViewer {
     /// Held while the viewer reads from the file, so that the log can't be closed or deleted below it.
     private var files: LogFiles?
     private var toldEnded = false
+    /// The resizes it has been told; see `InstanceState.resizes`.
+    private var resizesTold: Int
     private var isDetached = false
 
-    init(instance: ExecInstance, cursor: ViewerCursor, files: LogFiles?, waker: any Wakeable) {
+    init(
+        instance: ExecInstance,
+        cursor: ViewerCursor,
+        resizesTold: Int,
+        files: LogFiles?,
+        waker: any Wakeable,
+    ) {
         self.instance = instance
         self.cursor = cursor
+        self.resizesTold = resizesTold
         self.files = files
         self.waker = waker
     }
@@ -33,6 +42,8 @@ package final class ExecViewer {
         case ended(Ended)
         /// The exec's state is another than when the viewer was last told.
         case state(ExecState, unixNS: Int64)
+        /// The exec's terminal has another size than when the viewer was last told.
+        case resized(WindowSize)
         /// The viewer's policy is to be cut off now.
         case tooSlow
         /// `addCredit` first.
@@ -100,6 +111,10 @@ package final class ExecViewer {
         if state.changes != cursor.changesTold, state.info.exit == nil {
             cursor.changesTold = state.changes
             return .pull(.state(state.info.state, unixNS: state.changedUnixNS))
+        }
+        if state.resizes != resizesTold, let size = state.info.window, state.info.exit == nil {
+            resizesTold = state.resizes
+            return .pull(.resized(size))
         }
         switch cursor.step(over: state.extent) {
         case .ring:

@@ -24,26 +24,18 @@ package final class LocalProcessHost: ProcessHost {
         as key: ExecKey,
     ) throws(StartFailure) -> HostedProcess {
         let cgroup = try services.makeCgroup(for: command.limits, of: key)
-        let mark = mark(for: command, cgroup)
-        let startedAt = SystemClocks().now
+        let place = Place(
+            key: key,
+            cgroup: cgroup,
+            mark: mark(for: command, cgroup),
+            startedAt: SystemClocks().now,
+        )
         do throws(StartFailure) {
-            let request = try request(for: command, mark: mark)
-            var pipes = try CommandPipes.make(stdin: command.stdin)
-            let child = try spawn(request, pipes, cgroup)
-            let process = LocalProcess(
-                child,
-                of: key,
-                cgroup: cgroup,
-                mark: mark,
-                startedAt: startedAt,
-                services: services,
-            )
-            return HostedProcess(
-                handle: process,
-                stdin: pipes.ourStdin.take(),
-                stdout: pipes.takeOurStdout(),
-                stderr: pipes.takeOurStderr(),
-            )
+            let request = try request(for: command, mark: place.mark)
+            guard let terminal = command.terminal else {
+                return try start(request, stdin: command.stdin, in: place)
+            }
+            return try start(request, on: terminal, in: place)
         } catch {
             cgroup?.remove()
             throw error
@@ -58,24 +50,91 @@ package final class LocalProcessHost: ProcessHost {
         services.close(server: server)
     }
 
+    /// With pipes, and an input where it is to have one.
+    private func start(
+        _ request: SpawnRequest,
+        stdin: Bool,
+        in place: Place,
+    ) throws(StartFailure) -> HostedProcess {
+        var pipes = try CommandPipes.make(stdin: stdin)
+        let process = try spawn(
+            request,
+            stdin: pipes.childStdin,
+            stdout: pipes.childStdout,
+            stderr: pipes.childStderr,
+            in: place,
+        )
+        return HostedProcess(
+            handle: process,
+            stdin: pipes.ourStdin.take(),
+            stdout: pipes.takeOurStdout(),
+            stderr: pipes.takeOurStderr(),
+        )
+    }
+
+    /// On a terminal: one stream of output, and always an input.
+    private func start(
+        _ request: SpawnRequest,
+        on terminal: ExecModel.Terminal,
+        in place: Place,
+    ) throws(StartFailure) -> HostedProcess {
+        var sides = try TerminalSides.make(terminal.size, for: request.user)
+        var request = request
+        request.controllingTerminal = true
+        let process = try spawn(
+            request,
+            stdin: sides.inner,
+            stdout: sides.inner,
+            stderr: sides.inner,
+            in: place,
+        )
+        return HostedProcess(
+            handle: process,
+            stdin: sides.input.take(),
+            stdout: sides.output.take(),
+            stderr: nil,
+            terminal: sides.terminal,
+        )
+    }
+
     private func spawn(
         _ request: SpawnRequest,
-        _ pipes: borrowing CommandPipes,
-        _ cgroup: Cgroup?,
-    ) throws(StartFailure) -> ChildProcess {
+        stdin: borrowing Descriptor,
+        stdout: borrowing Descriptor,
+        stderr: borrowing Descriptor,
+        in place: Place,
+    ) throws(StartFailure) -> LocalProcess {
+        services.children.startBegins()
         do throws(SpawnFailure) {
-            return try services.children.start { () throws(SpawnFailure) in
-                try Spawn.start(
-                    request,
-                    stdin: pipes.childStdin,
-                    stdout: pipes.childStdout,
-                    stderr: pipes.childStderr,
-                    cgroup: cgroup,
-                )
-            }
+            let child = try Spawn.start(
+                request,
+                stdin: stdin,
+                stdout: stdout,
+                stderr: stderr,
+                cgroup: place.cgroup,
+            )
+            services.children.startEnds(child.pid)
+            return LocalProcess(
+                child,
+                of: place.key,
+                cgroup: place.cgroup,
+                mark: place.mark,
+                startedAt: place.startedAt,
+                services: services,
+            )
         } catch {
+            services.children.startEnds(nil)
             throw StartFailure(code: error.exitCode, message: error.message)
         }
+    }
+
+    /// What a process of its is known and held by.
+    private struct Place {
+        let key: ExecKey
+        let cgroup: Cgroup?
+        let mark: ProcessMark?
+        /// From before the start.
+        let startedAt: Instant
     }
 
     /// What its offspring is known by where no cgroup holds it. An environment that is to be empty
@@ -97,6 +156,7 @@ package final class LocalProcessHost: ProcessHost {
             environment[ProcessMark.serverName] = mark.server
             environment[ProcessMark.execName] = mark.exec
         }
+        if let terminal = command.terminal { environment["TERM"] = command.terminalName(terminal) }
         var request = SpawnRequest(
             argv: command.argv,
             environment: environment.map { "\($0.key)=\($0.value)" },

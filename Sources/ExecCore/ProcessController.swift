@@ -16,6 +16,7 @@ final class ProcessController: @unchecked Sendable {
     private var timers: [ProcessLifecycle.Deadline: TimerID] = [:]
     private var outputs: [OutputPipe] = []
     private let stdin: StdinPipe?
+    private let terminal: ExecTerminal?
     private var disconnectTimer: TimerID?
     private var meter: UsageMeter
 
@@ -34,8 +35,9 @@ final class ProcessController: @unchecked Sendable {
         self.onDisconnect = onDisconnect
         process = hosted.handle
         meter = UsageMeter(startedAt: instance.clocks.now)
+        terminal = hosted.terminal
         if let pipe = hosted.takeStdin() {
-            stdin = StdinPipe(pipe, loop: loop)
+            stdin = StdinPipe(pipe, of: hosted.terminal, loop: loop)
         } else {
             stdin = nil
         }
@@ -148,6 +150,14 @@ final class ProcessController: @unchecked Sendable {
         loop.execute { [self] in stdin?.close() }
     }
 
+    /// Changes the terminal's size. Of several, the one that takes its turn last holds.
+    func resize(to size: WindowSize) {
+        loop.execute { [self] in
+            // It can only fail once the exit has been told.
+            if let size = try? terminal?.resize(to: size) { instance.resized(to: size) }
+        }
+    }
+
     /// Whether the exec's stdin can be written to at all.
     var hasStdin: Bool { stdin != nil }
 
@@ -189,6 +199,7 @@ final class ProcessController: @unchecked Sendable {
     }
 
     private func processGone() {
+        terminal?.processGone()
         // What it wrote is in the pipes by now: most execs are drained at once.
         for output in outputs { output.drainNow() }
         process.collect { [self] ending in
@@ -215,6 +226,7 @@ final class ProcessController: @unchecked Sendable {
             case .thaw: process.thaw()
             case .arm(let deadline, let duration): arm(deadline, duration)
             case .disarm(let deadline): disarm(deadline)
+            case .hangUp(let ignored): hangUp(where: ignored)
             case .tellPaused: instance.paused(true)
             case .tellResumed: instance.paused(false)
             case .tellStopping: instance.report(.stopping)
@@ -225,6 +237,13 @@ final class ProcessController: @unchecked Sendable {
             case .tellExit(let exit): finish(exit)
             }
         }
+    }
+
+    /// Interactive shells ignore SIGTERM: the polite end of a terminal is that it is hung up. A program
+    /// that heeds the stop signal is not to be cut off by that.
+    private func hangUp(where ignored: Int32) {
+        guard terminal != nil, Signals.isIgnored(ignored, by: process.pid) else { return }
+        try? process.signal(Signals.hangUp, group: true)
     }
 
     private func arm(_ deadline: ProcessLifecycle.Deadline, _ duration: Duration) {
@@ -249,6 +268,7 @@ final class ProcessController: @unchecked Sendable {
         if let dropped = stdin?.end(), dropped > 0 {
             exit.addMessage("\(dropped) bytes of stdin were not taken")
         }
+        terminal?.close()
         if let disconnectTimer { loop.cancel(disconnectTimer) }
         instance.finish(exit)
     }

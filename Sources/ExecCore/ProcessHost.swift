@@ -4,7 +4,7 @@ package import Kernel
 /// Whoever starts processes and tells how they ended: this server itself, and one day a keeper that
 /// outlives it, or a container runtime.
 package protocol ProcessHost: Sendable {
-    /// Starts the command with its output on pipes. Throws what step failed, as an exit of an exec
+    /// Starts the command with its output on pipes, or on a terminal. Throws what step failed, as an exit of an exec
     /// that never ran.
     func start(_ command: Command, as key: ExecKey) throws(StartFailure) -> HostedProcess
 }
@@ -12,6 +12,8 @@ package protocol ProcessHost: Sendable {
 /// A process that was started, and the ends of its pipes.
 package struct HostedProcess: ~Copyable {
     package let handle: any ProcessHandle
+    /// What it runs on; nil: on no terminal. Then stdin and stdout are this terminal's.
+    package let terminal: ExecTerminal?
     private var stdin: Descriptor?
     private var stdout: Descriptor?
     private var stderr: Descriptor?
@@ -21,8 +23,10 @@ package struct HostedProcess: ~Copyable {
         stdin: consuming Descriptor?,
         stdout: consuming Descriptor?,
         stderr: consuming Descriptor?,
+        terminal: ExecTerminal? = nil,
     ) {
         self.handle = handle
+        self.terminal = terminal
         self.stdin = consume stdin
         self.stdout = consume stdout
         self.stderr = consume stderr

@@ -29,6 +29,8 @@ struct ProcessLifecycle {
 
     enum Action: Equatable {
         case signalGroup(Int32)
+        /// Hang a terminal up where the process ignores this signal.
+        case hangUp(whereIgnored: Int32)
         /// Remember its offspring while the process is there to tell them by.
         case noteOffspring
         /// To what it has started and what does not belong to its group, which has had its signal.
@@ -137,8 +139,10 @@ struct ProcessLifecycle {
         case .running where grace > .zero:
             state = .stopping(cause)
             // The signal waits for it where it is frozen; then it is let go on to see to it.
-            return [.disarm(.timeout), .tellStopping, .noteOffspring, .signalGroup(stopSignal)]
-                + thaw() + [.arm(.grace, grace)]
+            return [
+                .disarm(.timeout), .tellStopping, .noteOffspring, .signalGroup(stopSignal),
+                .hangUp(whereIgnored: stopSignal),
+            ] + thaw() + [.arm(.grace, grace)]
         case .running:
             return [.disarm(.timeout), .tellStopping, .noteOffspring] + kill(cause)
         case .stopping, .gone(_, .stopping):

@@ -3,9 +3,13 @@ internal import Kernel
 internal import Synchronization
 
 /// The writing end of an exec's stdin, on its loop: takes what clients send in the order of arrival
-/// and gives them credit as the exec reads it. Bounded by the queue's promise.
+/// and gives them credit as the exec reads it. Bounded by the queue's promise. A terminal's stdin has
+/// no end: somebody who ends it has its end-of-file character typed, and more may follow.
 final class StdinPipe: ReadinessHandler {
     private let loop: EventLoop
+    private let terminal: ExecTerminal?
+    /// Whether what was typed last is not the end of a line.
+    private var isInLine = false
     private var pipe: Descriptor?
     private var registration: Registration?
     /// Under a lock because a writer's first promise is made on the writer's thread; all else is for
@@ -16,8 +20,9 @@ final class StdinPipe: ReadinessHandler {
     private var promisedEarly: [UInt64: Int] = [:]
     private var dropped = 0
 
-    init(_ pipe: consuming Descriptor, loop: EventLoop) {
+    init(_ pipe: consuming Descriptor, of terminal: ExecTerminal?, loop: EventLoop) {
         self.pipe = consume pipe
+        self.terminal = terminal
         self.loop = loop
     }
 
@@ -43,14 +48,23 @@ final class StdinPipe: ReadinessHandler {
             creditors[writer]?(bytes.count)
             return
         }
+        if let last = bytes.last { isInLine = !Self.lineEnds.contains(last) }
         queue.withLock { $0.append(bytes, from: writer) }
         flush()
     }
 
     func close() {
-        queue.withLock { $0.close() }
+        guard pipe != nil else { return }
+        let typed = terminal?.endOfInput(inLine: isInLine)
+        isInLine = false
+        queue.withLock { queue in
+            if let typed { queue.appendEnd(typed) } else { queue.close() }
+        }
         flush()
     }
+
+    /// Terminals make a line feed of a carriage return.
+    private static let lineEnds: [UInt8] = Array("\n\r".utf8)
 
     /// The process is gone. Returns how many bytes it never took.
     func end() -> Int {

@@ -21,6 +21,8 @@ struct StdinQueue {
     private var orphaned: [UInt64: Int] = [:]
     private(set) var isClosed = false
 
+    /// No writer has this number.
+    private static let nobody: UInt64 = 0
     /// The most bytes of one exec's stdin in flight.
     static let bytesMax = 256 << 10
     /// What one writer is promised.
@@ -58,6 +60,13 @@ struct StdinQueue {
         pieces.append(Piece(bytes: bytes, writer: writer))
     }
 
+    /// Takes bytes that stand for an end, and are nobody's. Of two ends with nothing between them the
+    /// second says nothing new: so they are no more than the pieces of the writers.
+    mutating func appendEnd(_ bytes: [UInt8]) {
+        guard !bytes.isEmpty, isEmpty || pieces.last?.writer != Self.nobody else { return }
+        pieces.append(Piece(bytes: bytes, writer: Self.nobody))
+    }
+
     /// No more will come; what lies here is still taken.
     mutating func close() { isClosed = true }
 
@@ -66,6 +75,7 @@ struct StdinQueue {
         var dropped: [UInt64: Int] = [:]
         for piece in pieces[head...] { dropped[piece.writer, default: 0] += piece.bytes.count }
         if head < pieces.count { dropped[pieces[head].writer, default: 0] -= taken }
+        dropped[Self.nobody] = nil
         pieces = []
         head = 0
         taken = 0

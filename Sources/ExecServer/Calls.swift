@@ -104,7 +104,7 @@ struct Calls {
         return HelloResponse(
             server: context.options.serverName,
             protocolVersion: 1,
-            features: ["process", "publish"],
+            features: ["process", "publish", "tty"],
             chunkBytesMax: UInt32(clamping: registry.configuration.chunkBytesMax),
         )
     }

@@ -131,8 +131,8 @@ final class SessionStream: ServerStream, Wakeable, LoopTarget, @unchecked Sendab
             // It may have ended just now: then the exit, which is on its way, is the answer.
             guard instance.exit == nil else { return }
             try instance.signal(signal) { _ in }
-        case .resize:
-            throw ExecError(.failedPrecondition, "\(instance.key) has no terminal")
+        case .resize(let size):
+            try instance.resize(to: size)
         case .start, .credit, .detach:
             preconditionFailure("handled before")
         }
@@ -205,6 +205,8 @@ final class SessionStream: ServerStream, Wakeable, LoopTarget, @unchecked Sendab
             return tell(.ended(ended))
         case .state(let state, let unixNS):
             return tell(.state(state, unixNS: unixNS))
+        case .resized(let size):
+            return tell(.resized(size))
         case .caughtUp, .windowClosed:
             return .idle
         case .end(let exit):

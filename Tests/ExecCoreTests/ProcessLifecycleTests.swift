@@ -185,7 +185,7 @@ struct ProcessLifecycleTests {
         #expect(
             life.handle(Self.stop) == [
                 .disarm(.timeout), .tellStopping, .noteOffspring, .signalGroup(15),
-                .arm(.grace, .seconds(10)),
+                .hangUp(whereIgnored: 15), .arm(.grace, .seconds(10)),
             ]
         )
         #expect(
@@ -208,8 +208,8 @@ struct ProcessLifecycleTests {
         #expect(life.handle(.frozen) == [])
         #expect(
             life.handle(Self.stop) == [
-                .disarm(.timeout), .tellStopping, .noteOffspring, .signalGroup(15), .thaw,
-                .tellResumed, .arm(.grace, .seconds(10)),
+                .disarm(.timeout), .tellStopping, .noteOffspring, .signalGroup(15),
+                .hangUp(whereIgnored: 15), .thaw, .tellResumed, .arm(.grace, .seconds(10)),
             ]
         )
         #expect(!life.isPaused)

@@ -14,9 +14,12 @@ final class SimulatedViewer {
     private(set) var lastSeen: UInt64
     private let replayThrough: UInt64
     private var exits = 0
+    /// The terminal's size, as it was told.
+    private(set) var window: WindowSize?
 
-    init(_ viewer: ExecViewer, view: View, waker: FakeWaker) {
+    init(_ viewer: ExecViewer, window: WindowSize?, view: View, waker: FakeWaker) {
         self.viewer = viewer
+        self.window = window
         self.view = view
         self.waker = waker
         lastSeen = viewer.cursor.next - 1
@@ -47,12 +50,17 @@ final class SimulatedViewer {
     func receive(
         _ pull: ExecViewer.Pull,
         written: Written,
+        window: WindowSize?,
         exit: Exit?,
         isWithoutLog: Bool,
     ) throws -> Bool {
         isParked = false
         switch pull {
         case .chunks, .state, .ended:
+            return true
+        case .resized(let size):
+            try check(size == window && size != self.window, "told \(size), which is no news")
+            self.window = size
             return true
         case .gap(let gap):
             try receive(gap, written, isWithoutLog)
@@ -66,6 +74,7 @@ final class SimulatedViewer {
         case .caughtUp:
             try check(lastSeen == UInt64(written.count), "caught up at \(lastSeen)")
             try check(exit == nil, "caught up after the exit")
+            try check(self.window == window, "caught up with another size than the newest")
             isParked = true
         case .end(let told):
             isOver = true

@@ -15,6 +15,7 @@ struct Simulation {
     private var written: [(stream: ExecStream, bytes: [UInt8])] = []
     private var totals = StreamOffsets()
     private var exit: Exit?
+    private var window: WindowSize?
     private var isRemoved = false
     private var viewers: [SimulatedViewer] = []
     private var random: SeededGenerator
@@ -56,6 +57,7 @@ struct Simulation {
         case 15: giveCredit()
         case 16: try leaveOrReturn()
         case 17 where exit == nil && random.oneIn(6): finish()
+        case 18 where exit == nil: resize()
         case 18 where exit != nil && random.oneIn(3): try expire()
         default: clocks.advance(by: .milliseconds(random.below(1_000)))
         }
@@ -71,6 +73,13 @@ struct Simulation {
             written.append((stream, Array(bytes[start..<min(start + 128, bytes.count)])))
         }
         totals[stream] += UInt64(bytes.count)
+    }
+
+    /// Every size is another one.
+    private mutating func resize() {
+        let size = WindowSize(rows: (window?.rows ?? 0) + 1, columns: 80)
+        instance.resized(to: size)
+        window = size
     }
 
     private mutating func attach() throws {
@@ -96,7 +105,13 @@ struct Simulation {
         }
         let attachment = try instance.attach(view, waker: waker)
         try check(attachment.lastSequence == UInt64(written.count), "Ready told another end")
-        let viewer = SimulatedViewer(attachment.viewer, view: view, waker: waker)
+        let viewer = SimulatedViewer(
+            attachment.viewer,
+            window: attachment.info.window,
+            view: view,
+            waker: waker
+        )
+        try check(viewer.window == window, "Ready told another size")
         try checkStart(viewer)
         viewers.append(viewer)
     }
@@ -140,7 +155,8 @@ struct Simulation {
         guard !viewer.isOver, !viewer.isGone else { return false }
         if viewer.isParked, !viewer.waker.take() {
             try check(
-                viewer.viewer.cursor.next == UInt64(written.count) + 1 && exit == nil,
+                viewer.viewer.cursor.next == UInt64(written.count) + 1 && exit == nil
+                    && viewer.window == window,
                 "a parked viewer was not woken"
             )
             return false
@@ -153,6 +169,7 @@ struct Simulation {
         let goesOn = try viewer.receive(
             pulled,
             written: written,
+            window: window,
             exit: exit,
             isWithoutLog: isWithoutLog
         )

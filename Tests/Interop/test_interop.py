@@ -15,7 +15,7 @@ import unittest
 import exec_pb2 as pb
 from ttrpc_client import DATA, REQUEST, RESPONSE, TIMEOUT, Closed, Connection, Failed
 
-INVALID_ARGUMENT, NOT_FOUND, UNIMPLEMENTED, UNAUTHENTICATED = 3, 5, 12, 16
+INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION, UNIMPLEMENTED, UNAUTHENTICATED = 3, 5, 9, 12, 16
 
 
 class Server:
@@ -332,6 +332,73 @@ class SessionTests(InteropTest):
         self.assertEqual(again.ready.info.pid, first.ready.info.pid)
         stream.send(pb.SessionRequest(close_stdin=pb.CloseStdin()))
         self.assertEqual(again.to_the_end().bytes("stdout"), b"once\n")
+
+
+class TerminalTests(InteropTest):
+    WATCHER = """
+        trap 'stty size' WINCH; echo ready; while :; do sleep 0.1 & wait; done
+    """
+
+    def terminal(self, script, rows=30, columns=90, **options):
+        terminal = pb.Terminal(rows=rows, columns=columns)
+        return self.start("sh", "-c", script, terminal=terminal, **options)
+
+    def until_resized(self, session):
+        while not (message := session.next()).HasField("resized"):
+            pass
+        return message.resized
+
+    def test_the_server_says_that_it_has_terminals(self):
+        hello = pb.HelloRequest(client="interop/1", token=self.server.token)
+        self.assertIn("tty", self.connection.call("Hello", hello).features)
+
+    def test_a_terminal_has_one_stream_and_a_size(self):
+        session = Recording(self, self.terminal("stty size; tty >&2; echo $TERM"))
+        self.assertTrue(session.ready.info.tty)
+        self.assertEqual(session.ready.info.window, pb.Resize(rows=30, columns=90))
+        self.assertGreater(session.ready.stdin_credit, 0)
+        session.to_the_end().check_complete()
+        self.assertRegex(
+            session.bytes("stdout"), rb"^30 90\r\n/dev/pts/[0-9]+\r\nxterm-256color\r\n$"
+        )
+        self.assertEqual(session.exit.code, 0)
+
+    def test_a_resize_reaches_the_exec_and_every_viewer(self):
+        stream = self.terminal(self.WATCHER)
+        first = Recording(self, stream)
+        first.until(b"ready\r\n")
+        second = Recording(self, self.attach(connection=self.connect()))
+        stream.send(pb.SessionRequest(resize=pb.Resize(rows=40, columns=100)))
+        for viewer in (first, second):
+            self.assertEqual(self.until_resized(viewer), pb.Resize(rows=40, columns=100))
+            viewer.until(b"40 100\r\n")
+        stream.send(pb.SessionRequest(resize=pb.Resize(columns=70)))
+        self.assertEqual(self.until_resized(second), pb.Resize(rows=40, columns=70))
+        info = self.connection.call("ExecWait", pb.ExecWaitRequest(**self.names())).info
+        self.assertEqual(info.window, pb.Resize(rows=40, columns=70))
+        stream.send(pb.SessionRequest(signal=pb.Signal(number=signal.SIGKILL)))
+        self.assertEqual(first.to_the_end().exit.signal, signal.SIGKILL)
+
+    def test_what_is_typed_is_input_interrupt_and_end(self):
+        script = "trap 'echo interrupted' INT; echo up; sleep 60; cat; echo bye"
+        stream = self.terminal(script)
+        session = Recording(self, stream)
+        session.until(b"up\r\n")
+        stream.send(pb.SessionRequest(stdin=b"\x03"))
+        session.until(b"interrupted\r\n")
+        stream.send(pb.SessionRequest(stdin=b"typed\n"))
+        stream.send(pb.SessionRequest(close_stdin=pb.CloseStdin()))
+        session.to_the_end()
+        self.assertTrue(session.bytes("stdout").endswith(b"typed\r\ntyped\r\nbye\r\n"))
+        self.assertEqual(session.exit.code, 0)
+
+    def test_a_size_is_refused_where_there_is_no_terminal_or_no_such_size(self):
+        stream = self.start("sh", "-c", "echo up; read line", stdin=True)
+        Recording(self, stream).until(b"up\n")
+        stream.send(pb.SessionRequest(resize=pb.Resize(rows=1, columns=1)))
+        self.assert_fails(FAILED_PRECONDITION, lambda: list(stream))
+        stream = self.terminal("true", rows=65536, exec_id="large")
+        self.assert_fails(INVALID_ARGUMENT, next, stream)
 
 
 class ExecTests(InteropTest):

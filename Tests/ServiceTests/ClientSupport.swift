@@ -105,6 +105,30 @@ extension Session.Events.AsyncIterator {
         }
     }
 
+    /// Takes events until stdout's text since the call has `wanted` in it; answers that text.
+    @discardableResult
+    mutating func until(_ wanted: String) async throws -> String {
+        var account = Account()
+        while !account.text().contains(wanted) {
+            guard let event = try await next(isolation: nil) else {
+                throw Unexpected("the session ended after '\(account.text())'")
+            }
+            if case .exit(let exit) = event {
+                throw Unexpected("the exit came after '\(account.text())': \(exit)")
+            }
+            account.add(event)
+        }
+        return account.text()
+    }
+
+    /// Takes events until the terminal's size is told.
+    mutating func resized() async throws -> WindowSize {
+        while let event = try await next(isolation: nil) {
+            if case .resized(let size) = event { return size }
+        }
+        throw Unexpected("the session ended without a size")
+    }
+
     /// Takes events until the session has come back after a break.
     mutating func resumption() async throws -> SessionEvent.Resumption {
         while let event = try await next(isolation: nil) {
