@@ -25,8 +25,13 @@ package enum Orphans {
             let pid = el_peek_ended_child()
             // ECHILD: there are no children at all. EINTR can't be: nothing waits.
             if pid <= 0 || isOurs(pid) { return collected }
-            // By its number, which stays its own until this. Another may have been as quick.
-            if el_collect_child(pid) == pid { collected += 1 }
+            // By its number, which stays its own until this.
+            switch el_collect_child(pid) {
+            case pid: collected += 1
+            case 0: return collected
+            // ECHILD: somebody else was as quick.
+            default: continue
+            }
         }
     }
 }

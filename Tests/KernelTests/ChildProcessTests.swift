@@ -159,11 +159,21 @@ internal import Testing
 
     @Test func `raises the limit of descriptors`() async {
         await #expect(processExitsWith: .success) {
+            var low = rlimit(rlim_cur: 256, rlim_max: 512)
+            if setrlimit(__rlimit_resource_t(ResourceLimit.openFiles), &low) != 0 { fail("limit") }
+            let before = ResourceLimits.openFiles
+            #expect(before == ResourceLimit(resource: 7, soft: 256, hard: 512))
             let raised = ResourceLimits.raiseOpenFiles()
             var limit = rlimit()
             getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
             #expect(limit.rlim_cur == limit.rlim_max)
             #expect(raised == UInt64(limit.rlim_cur))
+            #expect(ResourceLimits.openFiles.soft == 512)
+            // Children can be given what was there before.
+            var request = sh("ulimit -n; ulimit -Hn")
+            request.resourceLimits = [before]
+            let limits = try await outcome(of: request).stdout
+            #expect(limits == "256\n512\n")
         }
     }
 }
