@@ -40,32 +40,41 @@ extension Cgroups {
     /// has not ended by then is left to the next start.
     package func removeLeftovers(atMost timeout: Duration = .seconds(2)) -> Int {
         let deadline = SystemClocks().now + timeout
+        let leftovers = own.flatMap { Cgroups.leftovers(in: $0) }
+        // Who is frozen by one hierarchy of cgroup v1 could not be killed by way of another.
+        for leftover in leftovers { leftover.group.thawV1() }
         var killed: Set<Int32> = []
-        for own in own {
-            for name in (try? own.subgroups()) ?? [] {
-                switch CgroupLeftover(name: name) {
-                case .base: killed.formUnion(Cgroups.removeLeftover(name, in: own, by: deadline))
-                // Refused where a server is in it.
-                case .server: try? own.removeSubgroup(name)
-                case nil: continue
-                }
-            }
+        for leftover in leftovers {
+            killed.formUnion(leftover.group.killAll(by: deadline))
+            leftover.group.removeSubgroups()
+            try? leftover.own.removeSubgroup(leftover.name)
         }
         return killed.count
     }
 
-    private static func removeLeftover(
-        _ name: String,
-        in own: CgroupDirectory,
-        by deadline: Instant,
-    ) -> Set<Int32> {
-        guard let group = try? own.subgroup(name), (try? group.lock()) == true, group.isThere,
-            !group.processes().contains(getpid())
-        else { return [] }
-        let killed = group.killAll(by: deadline)
-        group.removeSubgroups()
-        try? own.removeSubgroup(name)
-        return killed
+    /// A base whose server is gone. Nobody else gets its lock for as long as this lives.
+    private struct Leftover {
+        let own: CgroupDirectory
+        let name: String
+        let group: CgroupDirectory
+    }
+
+    private static func leftovers(in own: CgroupDirectory) -> [Leftover] {
+        var found: [Leftover] = []
+        for name in (try? own.subgroups()) ?? [] {
+            switch CgroupLeftover(name: name) {
+            case .base:
+                guard let group = try? own.subgroup(name), (try? group.lock()) == true,
+                    group.isThere, !group.processes().contains(getpid())
+                else { continue }
+                found.append(Leftover(own: own, name: name, group: group))
+            case .server:
+                // Refused where a server is in it.
+                try? own.removeSubgroup(name)
+            case nil: continue
+            }
+        }
+        return found
     }
 }
 
@@ -73,8 +82,6 @@ extension CgroupDirectory {
     /// Kills all in the group and those below, and waits until they have ended, or until the deadline.
     /// Answers who that was.
     func killAll(by deadline: Instant) -> Set<Int32> {
-        // Who is frozen by cgroup v1 can't even be killed.
-        thawV1()
         var killed: Set<Int32> = []
         while true {
             let references = references()
@@ -92,7 +99,8 @@ extension CgroupDirectory {
         }
     }
 
-    private func thawV1() {
+    /// Thaws the group and those below, if this is the freezer of cgroup v1.
+    func thawV1() {
         guard has(FreezerGroup.stateFile) else { return }
         forEachSubgroup { parent, name in
             try? parent.write(FreezerGroup.thawed, to: "\(name)/\(FreezerGroup.stateFile)")

@@ -207,53 +207,6 @@ struct CgroupsTests {
     }
 }
 
-@Suite(.timeLimit(.minutes(1)), .enabled(if: OwnCgroups.hasUnified, "\(OwnCgroups.none)"))
-struct CgroupLeftoversTests {
-    @Test func `cleans up after a server that was killed, and after no other`() async throws {
-        // One that lives: its base is locked.
-        let living = Cgroups()
-        defer { living.close() }
-        let group = try #require(try living.make(container: "c", exec: "living"))
-        let child = try group.start(SpawnRequest(argv: ["sleep", "60"]))
-        await #expect(processExitsWith: .signal(SIGKILL)) {
-            let group = try Cgroups().make(container: "of-\(getppid())", exec: "e")
-            _ = try group?.started("setsid sleep 61 & echo; wait")
-            kill(getpid(), SIGKILL)
-        }
-        let own = try living.unified.get().own
-        let left = try own.subgroups().filter {
-            Files.isDirectory("\(own.path)/\($0)/of-\(getpid())")
-        }
-        #expect(left.count == 1)
-        let name = try #require(left.first)
-        #expect(CgroupLeftover(name: name) == .base)
-        let processes = try own.subgroup(name).processes()
-        #expect(processes.count == 2)
-        #expect(Cgroups(hierarchies: [], pid: 1).removeLeftovers() == 0)
-        #expect(living.removeLeftovers() >= 2)
-        #expect(try !own.subgroups().contains(name))
-        #expect(group.processes == [child.child.pid])
-        #expect(living.removeLeftovers() == 0)
-        #expect(try group.kill())
-        try await withLoop { loop in
-            _ = try await loop.end(of: child)
-            _ = try await group.state(on: loop) { !$0.isPopulated }
-        }
-        #expect(group.remove())
-    }
-
-    @Test(arguments: [
-        ("execstream.1", CgroupLeftover.base), ("execstream.123.4", .base),
-        ("execstream.123.server", .server), ("execstream", nil), ("execstream.", nil),
-        ("execstream.x", nil), ("execstream.1.", nil), ("execstream.1.x", nil),
-        ("execstream.1.2.3", nil), ("execstream.-1", nil), ("myexecstream.1", nil),
-        ("execstream.service", nil), ("execstream.1.2.server", nil),
-    ])
-    func `knows its own names`(name: String, meaning: CgroupLeftover?) {
-        #expect(CgroupLeftover(name: name) == meaning)
-    }
-}
-
 extension Descriptor {
     /// Blocks the thread until the file says something else than when it was read last.
     fileprivate func waitForChange() {
