@@ -118,27 +118,46 @@ final class LocalProcess: ProcessHandle, ReadinessHandler {
         }
     }
 
-    /// Somebody else in this program has waited for any child, and got ours.
+    /// Somebody else in this program has waited for any child, and got ours. The kernel tells its
+    /// status to us too (Linux 6.15), as soon as whoever took it is through; else its taker may.
     private func collectElsewhere(_ done: @escaping (ProcessEnding) -> Void) {
-        if services.options.asksKernelForStatus,
-            let end = try? child.lend({ (child) throws(Errno) in try child.endAfterCollection() })
-                ?? nil
-        {
-            return finish(end, done)
-        }
         let time = services.options.exitStatusWait
-        let unknown = "another part of the server's program has taken its exit status"
-        guard let cache = services.options.exitStatuses, let loop else {
-            release()
-            return done(.unknown(unknown))
-        }
+        let deadline = SystemClocks().now + time
+        if services.options.asksKernelForStatus, askKernel(until: deadline, done) { return }
+        guard let cache = services.options.exitStatuses, let loop else { return giveUp(done) }
         cache.take(pid, startedAt: startedAt, within: time, on: loop) { [self] end in
-            if let end { return finish(end, done) }
-            let waited = time.components
-            let milliseconds = waited.seconds * 1_000 + waited.attoseconds / 1_000_000_000_000_000
-            release()
-            done(.unknown("\(unknown), and did not tell it within \(milliseconds) ms"))
+            if let end { finish(end, done) } else { giveUp(done) }
         }
+    }
+
+    /// False: this kernel can't tell.
+    private func askKernel(until deadline: Instant, _ done: @escaping (ProcessEnding) -> Void)
+        -> Bool
+    {
+        do throws(Errno) {
+            let told = try child.lend { (child) throws(Errno) in try child.endAfterCollection() }
+            if let end = told ?? nil {
+                finish(end, done)
+            } else if let loop, SystemClocks().now < deadline {
+                loop.schedule(after: .milliseconds(1)) { [self] in
+                    _ = askKernel(until: deadline, done)
+                }
+            } else {
+                giveUp(done)
+            }
+            return true
+        } catch {
+            return false
+        }
+    }
+
+    private func giveUp(_ done: (ProcessEnding) -> Void) {
+        release()
+        done(
+            .unknown(
+                "another part of the server's program has taken its exit status, and not told it"
+            )
+        )
     }
 
     private func finish(_ end: ProcessEnd, _ done: (ProcessEnding) -> Void) {

@@ -42,6 +42,10 @@ package final class LocalProcessHost: ProcessHost {
         }
     }
 
+    /// Kills what earlier servers have left running that were killed themselves, as far as cgroups hold
+    /// it. Returns how many processes that were. Takes a moment; at the start.
+    package func endLeftovers() -> Int { services.endLeftovers() }
+
     /// Collects the orphans that have ended. From any thread.
     package func collectOrphans() { services.children.collectOrphans() }
 

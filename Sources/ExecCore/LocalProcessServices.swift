@@ -40,6 +40,9 @@ final class LocalProcessServices: Sendable {
         cgroups?.makeFreezer(container: key.containerID, exec: key.execID)
     }
 
+    /// Kills what servers that were killed themselves have left running. Returns how many.
+    func endLeftovers() -> Int { cgroups?.removeLeftovers() ?? 0 }
+
     func close(server: String) {
         cgroups?.killAll()
         cgroups?.close()

@@ -53,6 +53,13 @@ public final class ExecServer: Sendable {
         tell(.starting)
         do throws(ExecError) {
             try takeOrphans()
+            let left = host.endLeftovers()
+            if left > 0 {
+                options.log.warning(
+                    "ended what an earlier server had left",
+                    ["processes": "\(left)"]
+                )
+            }
             let authenticator = Authenticator(token: options.token, ownUser: ownUserID())
             let addresses = try listeners.start(options.listen, authenticator)
             let sweeper = group.loops[0]

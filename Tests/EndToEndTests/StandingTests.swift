@@ -131,6 +131,24 @@ struct StandingTests {
         #expect(!living(time))
     }
 
+    @Test("is killed, and the next one ends what it had left running")
+    func killed() async throws {
+        try await House.withoutServer { house in
+            let time = "30\(Int.random(in: 1_000_000...9_999_999))"
+            try await house.serve()
+            let said = try await house.run("run", "-d", "sh", "-c", "setsid sleep \(time)")
+            #expect(said.code == 0)
+            #expect(await eventually { living(time) })
+            try house.server.signal(SIGKILL)
+            #expect(try await house.server.end().code == 137)
+            #expect(living(time))
+            try await house.serve()
+            #expect(!living(time))
+            let next = try house.server
+            #expect(next.view.stderr.contains("ended what an earlier server had left"))
+        }
+    }
+
     @Test("pauses and resumes", arguments: Standing.allCases)
     func pause(standing: Standing) async throws {
         try await run(standing) { house, _ in

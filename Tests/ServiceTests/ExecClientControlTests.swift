@@ -144,17 +144,19 @@ struct ExecClientControlTests {
         }
     }
 
-    @Test("are told what this server does not do yet, never a pretended success")
-    func unimplemented() async throws {
+    @Test("pause, resume and measure a container")
+    func pause() async throws {
         try await withExec("exec sleep 60") { client, _ in
-            let paused = try await failure { try await client.pause(container: "test") }
-            #expect(paused.code == .unimplemented)
-            let resumed = try await failure { try await client.resume(container: "test") }
-            #expect(resumed.code == .unimplemented)
-            let usage = try await failure {
-                _ = try await client.containerStatus("test", usage: true)
-            }
-            #expect(usage.code == .unimplemented)
+            let paused = try await client.pause(container: "test")
+            #expect(paused.success)
+            #expect(paused.execs == 1)
+            #expect(try await client.containerStatus("test").state == .paused)
+            let resumed = try await client.resume(container: "test")
+            #expect(resumed.success)
+            let again = try await failure { try await client.resume(container: "test") }
+            #expect(again.code == .failedPrecondition)
+            let status = try await client.containerStatus("test", usage: true)
+            #expect(status.resourceUsage?.pids == 1)
         }
     }
 

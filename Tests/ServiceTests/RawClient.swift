@@ -31,6 +31,14 @@ final class RawClient {
             }
         }
         guard result == 0 else { throw Errno(errno) }
+        var on: Int32 = 1
+        setsockopt(
+            socket,
+            Int32(IPPROTO_TCP),
+            TCP_NODELAY,
+            &on,
+            socklen_t(MemoryLayout<Int32>.size)
+        )
         var timeout = timeval(tv_sec: 20, tv_usec: 0)
         setsockopt(
             socket,
