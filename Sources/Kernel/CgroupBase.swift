@@ -60,6 +60,8 @@ final class CgroupBase: Sendable {
 
     /// Removes the base, and the groups in it that are empty; false: one isn't.
     func remove() -> Bool {
+        // By its name only while it has it: another base may be called so by now.
+        guard directory.isThere else { return true }
         directory.removeSubgroups()
         return (try? own.removeSubgroup(name)) != nil
     }

@@ -61,6 +61,10 @@ package final class Cgroups: Sendable {
         }
     }
 
+    deinit {
+        close()
+    }
+
     /// Why execs without limits get no group; nil: they get one.
     package var refusal: Errno? {
         switch unified {
@@ -106,12 +110,14 @@ package final class Cgroups: Sendable {
     }
 
     /// Removes the bases, and takes back what was changed in our own groups. Groups that somebody is
-    /// in stay, for `removeLeftovers` of the next start. Nothing can be made after this.
+    /// in stay, for `removeLeftovers` of the next start. Nothing can be made after this. At the latest
+    /// this happens when the object goes away.
     package func close() {
         let once = once.withLock { once in
             defer { once = Once(isClosed: true) }
             return once
         }
+        if once.isClosed { return }
         for base in once.v1Bases.values { _ = base.remove() }
         if let base = try? unified.get() { _ = base.remove() }
         once.controllers?.takeBack()

@@ -28,9 +28,11 @@ internal import Testing
 
     @Test func `leaves alone what is not limited`() throws {
         let fake = try FakeHierarchy()
-        _ = try fake.cgroups().make(container: "c", exec: "e")
+        let cgroups = fake.cgroups()
+        _ = try cgroups.make(container: "c", exec: "e")
         #expect(try fake.text(of: "cgroup.subtree_control") == "")
-        _ = try fake.cgroups().make(
+        let others = fake.cgroups()
+        _ = try others.make(
             container: "c",
             exec: "e",
             limits: CgroupLimits(pidsMax: 5)
@@ -39,6 +41,8 @@ internal import Testing
         #expect(try fake.text(of: "\(base).2/c/e/pids.max") == "5")
         #expect(try fake.text(of: "\(base).2/c/e/memory.max") == "")
         #expect(try fake.text(of: "\(base).2/c/e/cpu.max") == "")
+        cgroups.close()
+        others.close()
     }
 
     @Test func `does not ask for what is handed down already`() throws {
