@@ -58,7 +58,8 @@ private final class HostileLoop: Sendable {
 
     var count: Int { taken.load(ordering: .relaxed) }
 
-    func begin() throws {
+    /// Runs it beside `body`.
+    func run(beside body: () throws -> Void) throws {
         var thread = pthread_t()
         let context = Unmanaged.passRetained(self).toOpaque()
         let answer = pthread_create(
@@ -72,9 +73,12 @@ private final class HostileLoop: Sendable {
             context
         )
         try #require(answer == 0)
+        defer {
+            isOver.store(true, ordering: .relaxed)
+            pthread_join(thread, nil)
+        }
+        try body()
     }
-
-    func end() { isOver.store(true, ordering: .relaxed) }
 
     private func run() {
         while !isOver.load(ordering: .relaxed) {
@@ -98,29 +102,29 @@ private func beside(
     _ change: (inout ProcessOptions) -> Void,
 ) async throws {
     try await Service.run(options: { change(&$0.processes) }) { service in
-        try hostile.begin()
         let client = try RawClient(service)
         var unknown = 0
-        for number in 0..<count {
-            var command = Command(["sh", "-c", "exit \(number % 256)"])
-            if number % 10 == 9 { command = Command(["sh", "-c", "kill -KILL $$"]) }
-            let start = Start(containerID: "c", execID: "e\(number)", command: command)
-            let id = UInt32(number * 2 + 3)
-            try client.start(start, id: id)
-            let exit = try #require(try client.session(id).exit)
-            if mayBeUnknown, exit.reason == .runtimeError {
-                unknown += 1
-                precondition(exit.code == 255)
-                precondition(exit.message.contains("has taken its exit status"))
-            } else if number % 10 == 9 {
-                precondition((exit.code, exit.signal, exit.reason) == (137, SIGKILL, .signal))
-            } else {
-                precondition((exit.code, exit.reason) == (Int32(number % 256), .natural))
+        try hostile.run {
+            for number in 0..<count {
+                var command = Command(["sh", "-c", "exit \(number % 256)"])
+                if number % 10 == 9 { command = Command(["sh", "-c", "kill -KILL $$"]) }
+                let start = Start(containerID: "c", execID: "e\(number)", command: command)
+                let id = UInt32(number * 2 + 3)
+                try client.start(start, id: id)
+                let exit = try #require(try client.session(id).exit)
+                if mayBeUnknown, exit.reason == .runtimeError {
+                    unknown += 1
+                    precondition(exit.code == 255)
+                    precondition(exit.message.contains("has taken its exit status"))
+                } else if number % 10 == 9 {
+                    precondition((exit.code, exit.signal, exit.reason) == (137, SIGKILL, .signal))
+                } else {
+                    precondition((exit.code, exit.reason) == (Int32(number % 256), .natural))
+                }
             }
         }
         // Otherwise nothing was tested.
         precondition(hostile.count > count / 10)
         precondition((unknown > 0) == mayBeUnknown)
-        hostile.end()
     }
 }
