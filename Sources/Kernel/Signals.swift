@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Glibc
 
 /// The signals that the floors above have to name.
@@ -16,6 +17,19 @@ package enum Signals {
     package static let proceed: Int32 = SIGCONT
     /// SIGTERM.
     package static let terminate: Int32 = SIGTERM
+
+    /// Ends this process by the signal, as if nobody had taken it for an event: whoever started it is
+    /// to see that.
+    package static func die(of signal: Int32) -> Never {
+        Glibc.signal(signal, SIG_DFL)
+        var set = sigset_t()
+        sigemptyset(&set)
+        sigaddset(&set, signal)
+        pthread_sigmask(SIG_UNBLOCK, &set, nil)
+        raise(signal)
+        // It is none that ends a process.
+        exit(128 + signal)
+    }
 
     /// Whether the process ignores the signal; false where that can't be told.
     package static func isIgnored(_ signal: Int32, by pid: Int32) -> Bool {
