@@ -4,11 +4,12 @@
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 # Debian's names. To build: the C library of the wire and what finds it. To test: what checks the
-# generated code, and Google's protobuf for the Python client.
+# generated code, Google's protobuf for the Python client, and a terminal with programs for it.
 build_packages=(libprotobuf-c-dev pkg-config)
 # shellcheck disable=SC2034 # for those who source this
 test_packages=(
     "${build_packages[@]}" protobuf-c-compiler protobuf-compiler python3 python3-protobuf
+    tmux vim-tiny less
 )
 
 # On stderr: stdout is for what a script is asked for.

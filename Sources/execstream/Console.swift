@@ -5,6 +5,8 @@ internal import Synchronization
 final class Console: Sendable {
     private let out: Output
     private let err: Output
+    /// Whether the user's terminal is raw, and so does not go to the begin of a line by itself.
+    let isRaw = Atomic(false)
 
     /// The program's own.
     init() {
@@ -29,7 +31,10 @@ final class Console: Sendable {
     func print(_ json: JSON) throws(Failure) { try print(json.text + "\n") }
 
     /// Says one line to people, about a failure or something else that is not output.
-    func complain(_ message: String) { note("execstream: \(message.printable)\n") }
+    func complain(_ message: String) {
+        let lineEnd = isRaw.load(ordering: .relaxed) ? "\r\n" : "\n"
+        note("execstream: \(message.printable)\(lineEnd)")
+    }
 
     /// Writes text to stderr. Where nobody reads that, nobody can be told.
     func note(_ text: String) { try? err.write(Array(text.utf8), "stderr") }

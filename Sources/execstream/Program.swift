@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Kernel
 
 /// One command of the program.
 protocol ProgramCommand: SendableMetatype {
@@ -46,16 +47,26 @@ enum Program {
             return try await command.run(context.arguments, context)
         } catch {
             if !error.message.isEmpty { context.console.complain(error.message) }
+            if error.signal != 0 { Signals.die(of: error.signal) }
             return error.code
         }
     }
 
     /// The signals that the command takes as events, or that must not end it.
     static func blockedSignals(for words: [String]) -> [Int32] {
+        let rest = Array(words.dropFirst())
         switch words.first {
-        case ServeCommand.spec.name: [SIGINT, SIGTERM, SIGCHLD]
-        case RunCommand.spec.name, PublishCommand.spec.name: [SIGINT, SIGTERM]
-        default: []
+        case ServeCommand.spec.name:
+            return [SIGINT, SIGTERM, SIGCHLD]
+        case RunCommand.spec.name:
+            return RunCommand.signals(try? Arguments.parse(rest, for: RunCommand.spec))
+        case AttachCommand.spec.name:
+            let arguments = try? Arguments.parse(rest, for: AttachCommand.spec)
+            return arguments?.has("interactive") == true ? Conversation.signals : []
+        case PublishCommand.spec.name:
+            return [SIGINT, SIGTERM]
+        default:
+            return []
         }
     }
 

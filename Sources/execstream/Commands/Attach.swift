@@ -1,5 +1,6 @@
 internal import ExecClient
 internal import ExecModel
+internal import Kernel
 
 /// `execstream attach`: follows an exec that exists.
 enum AttachCommand: ProgramCommand {
@@ -17,13 +18,17 @@ enum AttachCommand: ProgramCommand {
                 "POLICY",
                 "when this is too slow: catch-up, drop or disconnect (catch-up)"
             ),
-            .flag("interactive", short: "i", "send stdin"),
-            .flag("read-only", "don't let stdin or signals through"),
+            .flag("interactive", short: "i", "send stdin; to a terminal, what is typed"),
+            .flag("read-only", "send nothing, which is so without -i"),
             .flag("no-follow", "end after what is logged now"),
             .flag("timestamps", "put the time before each line"),
         ],
         details: [
-            "Ends with the exec's code once it has exited; an exec that has exited is shown too."
+            "Ends with the exec's code once it has exited; an exec that has exited is shown too.",
+            """
+            With -i to an exec on a terminal, from a terminal: as execstream run -it. The size becomes that
+            of this terminal. What is typed while the past is still shown is dropped.
+            """,
         ],
     )
 
@@ -32,9 +37,10 @@ enum AttachCommand: ProgramCommand {
         var view = View()
         view.from = try place(arguments)
         view.slow = try arguments.read("slow", spec, Values.slowPolicy) ?? .catchUp
-        view.readOnly = arguments.has("read-only")
+        // Who sends nothing is not to count among those who may.
+        view.readOnly = !isInteractive
         view.noFollow = arguments.has("no-follow")
-        guard !isInteractive || !view.readOnly else {
+        guard !isInteractive || !arguments.has("read-only") else {
             throw Failure(
                 UsageError("--interactive and --read-only exclude each other"),
                 command: spec.name,
@@ -57,20 +63,17 @@ enum AttachCommand: ProgramCommand {
         return try await context.withClient { client throws(Failure) in
             let session = client.attach(key, view: view)
             defer { session.close() }
-            let (console, input) = (context.console, context.input)
-            let printer = SessionPrinter(key, context, timestamps: arguments.has("timestamps"))
-            return try await firstCode { group in
-                group.addTask {
-                    var printer = printer
-                    return try await printer.follow(session) { ready throws(Failure) in
-                        guard !sendingInput || !ready.info.tty else {
-                            throw Failure("attach -i to a terminal is not available yet")
-                        }
-                    }
-                }
-                if sendingInput {
-                    group.addTask { try await Stdin.pump(input, into: session, console) }
-                }
+            var printer = SessionPrinter(key, context, timestamps: arguments.has("timestamps"))
+            guard sendingInput else { return try await printer.follow(session) }
+            return try await withSignals(Conversation.signals) { signals throws(Failure) in
+                let conversation = Conversation(
+                    session,
+                    from: view.from,
+                    context,
+                    terminal: context.isJSON ? nil : UserTerminal(),
+                    signals: signals
+                )
+                return try await conversation.follow(printer)
             }
         }
     }

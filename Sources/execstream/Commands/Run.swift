@@ -1,6 +1,7 @@
 internal import ExecClient
 internal import ExecModel
 internal import Glibc
+internal import Kernel
 internal import Synchronization
 
 /// `execstream run`: starts an exec and follows it.
@@ -21,7 +22,7 @@ enum RunCommand: ProgramCommand {
             .value("exec", short: "e", "EXEC", "its name (the command's, and random letters)"),
             .flag("detach", short: "d", "print CONTAINER/EXEC and return at once"),
             .flag("interactive", short: "i", "send stdin"),
-            .flag("tty", short: "t", "on a terminal (not available yet)"),
+            .flag("tty", short: "t", "on a terminal; -it: with what is typed here"),
             .value("env", "K=V", repeats: true, "set a variable in its environment"),
             .flag("clear-env", "start from an empty environment"),
             .value("workdir", short: "w", "DIR", "where to run it"),
@@ -40,6 +41,12 @@ enum RunCommand: ProgramCommand {
             30 s and goes on without a lost or doubled byte.
             """,
             """
+            With -it it runs on a terminal of its own, and this terminal is for it alone: every key goes to
+            it, and its size follows. ctrl-p ctrl-q leaves it running and ends this program with 0. SIGINT,
+            SIGTERM and SIGHUP are for this program then: it leaves, too. With -t alone nothing that is typed
+            is sent, and signals are passed on as ever.
+            """,
+            """
             Where the reader of stdout goes away (run … | head), this ends with 125 and says nothing; the
             exec goes on, as --on-disconnect says.
             """,
@@ -47,27 +54,64 @@ enum RunCommand: ProgramCommand {
     )
 
     static func run(_ arguments: Arguments, _ context: Context) async throws(Failure) -> Int32 {
-        guard !arguments.has("tty") else { throw Failure("run -t is not available yet") }
-        let isInteractive = arguments.has("interactive")
-        guard !isInteractive || !arguments.has("detach") else {
-            throw Failure(
-                UsageError("--interactive and --detach exclude each other"),
-                command: "run"
-            )
-        }
+        try check(arguments)
+        let terminal = try terminal(arguments)
         let key = try key(arguments)
-        let command = try command(arguments)
+        let command = try command(arguments, on: terminal, context)
         let onDisconnect = try arguments.read("on-disconnect", spec, Values.onDisconnect)
         return try await context.withClient { client throws(Failure) in
             if arguments.has("detach") {
                 return try await start(key, command, onDisconnect, client, context)
             }
-            return try await withSignals([SIGINT, SIGTERM]) { signals throws(Failure) in
+            return try await withSignals(signals(arguments)) { signals throws(Failure) in
                 let session = client.run(key, command, onDisconnect: onDisconnect)
                 defer { session.close() }
-                return try await follow(session, signals, sendingInput: isInteractive, context)
+                guard let terminal, arguments.has("interactive") else {
+                    return try await follow(session, signals, terminal, context)
+                }
+                let conversation = Conversation(
+                    session,
+                    from: .start,
+                    context,
+                    terminal: terminal,
+                    signals: signals
+                )
+                return try await conversation.follow(SessionPrinter(key, context))
             }
         }
+    }
+
+    /// The signals that the command takes as events; nil: its arguments are wrong.
+    static func signals(_ arguments: Arguments?) -> [Int32] {
+        guard let arguments, arguments.has("tty") else { return [SIGINT, SIGTERM] }
+        return arguments.has("interactive") ? Conversation.signals : [SIGINT, SIGTERM, SIGWINCH]
+    }
+
+    private static func check(_ arguments: Arguments) throws(Failure) {
+        let hasTerminal = arguments.has("tty")
+        let excluding = [
+            // A terminal has its input, whoever types it.
+            ("interactive", "detach", !hasTerminal), ("tty", "json", !arguments.has("detach")),
+        ]
+        for (one, other, isWrong) in excluding
+        where isWrong && arguments.has(one) && arguments.has(other) {
+            throw Failure(
+                UsageError("--\(one) and --\(other) exclude each other"),
+                command: spec.name
+            )
+        }
+    }
+
+    /// The user's, for a command on a terminal; one that is detached may do without.
+    private static func terminal(_ arguments: Arguments) throws(Failure) -> UserTerminal? {
+        guard arguments.has("tty") else { return nil }
+        let terminal = UserTerminal()
+        guard terminal != nil || arguments.has("detach") else {
+            throw Failure(
+                "run -t needs a terminal on stdin, and there is none; leave -t out, or add -d"
+            )
+        }
+        return terminal
     }
 
     /// Starts it, and leaves it alone.
@@ -100,18 +144,26 @@ enum RunCommand: ProgramCommand {
     private static func follow(
         _ session: Session,
         _ signals: AsyncStream<Int32>,
-        sendingInput: Bool,
+        _ terminal: UserTerminal?,
         _ context: Context,
     ) async throws(Failure) -> Int32 {
         let (console, input) = (context.console, context.input)
+        let sendsInput = context.arguments.has("interactive")
         let printer = SessionPrinter(session.key, context)
+        let sizes = terminal.map { SizeFollower($0, session) }
         return try await firstCode { group in
             group.addTask {
                 var printer = printer
-                return try await printer.follow(session)
+                return try await printer.follow(session) { event throws(Failure) in
+                    guard case .ready(let ready) = event, let window = ready.info.window else {
+                        return
+                    }
+                    sizes?.begin(at: window)
+                }
             }
-            group.addTask { try await passOn(signals, to: session) }
-            if sendingInput {
+            group.addTask { try await passOn(signals, to: session, sizes) }
+            group.addTask { await sizes?.follow() }
+            if sendsInput {
                 group.addTask { try await Stdin.pump(input, into: session, console) }
             }
         }
@@ -120,10 +172,15 @@ enum RunCommand: ProgramCommand {
     private static func passOn(
         _ signals: AsyncStream<Int32>,
         to session: Session,
+        _ sizes: SizeFollower?,
     ) async throws -> Int32? {
         let pending = Pending()
         return try await withThrowingDiscardingTaskGroup { group in
             for await number in signals {
+                if number == SIGWINCH {
+                    sizes?.changed()
+                    continue
+                }
                 // While the connection is away a signal waits for it. Who repeats it wants to leave.
                 guard pending.begin() else {
                     throw Failure(
@@ -163,8 +220,18 @@ enum RunCommand: ProgramCommand {
         }
     }
 
-    private static func command(_ arguments: Arguments) throws(Failure) -> Command {
+    private static func command(
+        _ arguments: Arguments,
+        on terminal: UserTerminal?,
+        _ context: Context,
+    ) throws(Failure) -> Command {
         var command = Command(arguments.operands)
+        if arguments.has("tty") {
+            command.terminal = Terminal(
+                size: terminal?.window ?? .standard,
+                term: context.environment["TERM"] ?? ""
+            )
+        }
         command.environment = try arguments.pairs("env", spec)
         command.clearEnvironment = arguments.has("clear-env")
         command.workingDirectory = arguments.value("workdir") ?? ""

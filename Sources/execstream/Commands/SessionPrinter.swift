@@ -19,18 +19,21 @@ struct SessionPrinter {
     }
 
     /// Shows all events until the end; answers the exec's code, or 0 where the view ended before it.
+    /// Calls `before` and `after` around showing each.
     mutating func follow(
         _ session: Session,
-        ready: (SessionEvent.Ready) throws(Failure) -> Void = { _ in },
+        before: (SessionEvent) throws(Failure) -> Void = { _ in },
+        after: (SessionEvent) -> Void = { _ in },
     ) async throws(Failure) -> Int32 {
         var iterator = session.events.makeAsyncIterator()
         var code: Int32 = 0
         while let event = try await reporting({ () async throws(ExecError) in
             try await iterator.next(isolation: nil)
         }) {
-            if case .ready(let told) = event { try ready(told) }
             if case .exit(let exit) = event { code = exit.code }
+            try before(event)
             try show(event)
+            after(event)
         }
         return code
     }
