@@ -39,6 +39,24 @@ struct RunTests {
         }
     }
 
+    @Test("keeps to its limits, or says which it can't keep")
+    func limits() async throws {
+        try await House.run { house in
+            let files = try await house.run("run", "--open-files", "33", "sh", "-c", "ulimit -n")
+            #expect(files.stdout == "33\n")
+            let wrong = try await house.run("run", "--cpus", "many", "true")
+            #expect(wrong.code == 2)
+            let limited = try await house.run("run", "--memory", "1G", "--cpus", "0.5", "true")
+            // As this machine has it.
+            if limited.code == 125 {
+                #expect(limited.stderr.contains("cgroup"))
+                #expect(limited.lines.count == 1)
+            } else {
+                #expect(limited.code == 0)
+            }
+        }
+    }
+
     @Test("ends with 0 two hundred times in a row")
     func inARow() async throws {
         try await House.run { house in

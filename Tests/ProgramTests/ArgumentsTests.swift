@@ -85,6 +85,16 @@ import Testing
         #expect(throws: ValueProblem.self) { try Values.bytes(text) }
     }
 
+    @Test(arguments: [("2", 2_000), ("0.5", 500), ("1.25", 1_250), ("0.001", 1), ("0", 0)])
+    func `thousandths are written as a decimal`(text: String, thousandths: UInt64) throws {
+        #expect(try Values.thousandths(text) == thousandths)
+    }
+
+    @Test(arguments: ["", ".", "1.", ".5", "-1", "1,5", "1.2345", "one", "1e3", "99999999"])
+    func `what is no decimal is refused`(text: String) {
+        #expect(throws: ValueProblem.self) { try Values.thousandths(text) }
+    }
+
     @Test(arguments: ["TERM", "SIGTERM", "15", "term", "sigterm"])
     func `a signal has three names`(text: String) throws {
         #expect(try Values.signal(text) == 15)

@@ -49,6 +49,19 @@ enum Values {
         return value
     }
 
+    /// A number such as 2 or 0.5, in thousandths.
+    static func thousandths(_ text: String) throws(ValueProblem) -> UInt64 {
+        let parts = text.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
+        let digits = parts.count == 2 ? parts[1] : "0"
+        guard let whole = try? number(String(parts[0])), !parts[0].isEmpty, !digits.isEmpty,
+            digits.count <= 3, let part = try? number(String(digits)), whole <= 1_000_000
+        else {
+            throw ValueProblem("'\(text)' is not a number such as 2 or 0.5")
+        }
+        let scale: [UInt64] = [100, 10, 1]
+        return whole * 1_000 + part * scale[digits.count - 1]
+    }
+
     /// `TERM`, `SIGTERM` or `15`.
     static func signal(_ text: String) throws(ValueProblem) -> Int32 {
         guard let number = SignalNames.number(text) else {

@@ -31,6 +31,10 @@ enum RunCommand: ProgramCommand {
             .value("drain", "DUR", "how long its output may outlive it"),
             .value("stop-signal", "SIG", "the polite signal (TERM)"),
             .value("user", "USER", "whom to run it as: name, uid or uid:gid"),
+            .value("memory", "BYTES", "the most memory that it may use: 512M, 2G"),
+            .value("pids", "N", "the most processes and threads that it may have"),
+            .value("cpus", "N", "the most processors' time that it may use: 0.5, 2"),
+            .value("open-files", "N", "the most files that a process of it may have open"),
             .value("label", "K=V", repeats: true, "for finding it again"),
             .value("on-disconnect", "WHAT", "when nobody watches: keep, stop or stop:DUR (keep)"),
         ],
@@ -206,42 +210,5 @@ enum RunCommand: ProgramCommand {
         func begin() -> Bool { !flag.exchange(true, ordering: .relaxed) }
 
         func end() { flag.store(false, ordering: .relaxed) }
-    }
-
-    private static func key(_ arguments: Arguments) throws(Failure) -> ExecKey {
-        let container = arguments.value("container") ?? "local"
-        var generator = SystemRandomNumberGenerator()
-        let name = ExecNames.name(forCommand: arguments.operands[0], using: &generator)
-        let exec = arguments.value("exec") ?? name
-        do throws(ExecError) {
-            return try ExecKey(container: container, exec: exec)
-        } catch {
-            throw Failure(UsageError(error.message), command: spec.name)
-        }
-    }
-
-    private static func command(
-        _ arguments: Arguments,
-        on terminal: UserTerminal?,
-        _ context: Context,
-    ) throws(Failure) -> Command {
-        var command = Command(arguments.operands)
-        if arguments.has("tty") {
-            command.terminal = Terminal(
-                size: terminal?.window ?? .standard,
-                term: context.environment["TERM"] ?? ""
-            )
-        }
-        command.environment = try arguments.pairs("env", spec)
-        command.clearEnvironment = arguments.has("clear-env")
-        command.workingDirectory = arguments.value("workdir") ?? ""
-        command.stdin = arguments.has("interactive")
-        command.timeoutMS = try arguments.read("timeout", spec, Values.durationMS) ?? 0
-        command.graceMS = try arguments.read("grace", spec, Values.durationMS) ?? 0
-        command.drainMS = try arguments.read("drain", spec, Values.durationMS) ?? 0
-        command.stopSignal = try arguments.read("stop-signal", spec, Values.signal) ?? 0
-        command.user = arguments.value("user") ?? ""
-        command.labels = try arguments.pairs("label", spec)
-        return command
     }
 }
