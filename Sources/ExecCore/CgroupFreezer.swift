@@ -38,8 +38,11 @@ final class CgroupFreezer {
     /// Lets it go on; who still waits for it to freeze is told so.
     func thaw() {
         _ = try? cgroup.thaw()
-        finish(.failure(.interrupted))
+        giveUp()
     }
+
+    /// Who still waits for it to freeze is told that it won't.
+    func giveUp() { finish(.failure(.interrupted)) }
 
     private func finish(_ result: Result<FreezeMethod, Errno>) {
         watch?.cancel()

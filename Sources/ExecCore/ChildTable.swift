@@ -28,6 +28,9 @@ final class ChildTable: Sendable {
         }
     }
 
+    /// Whether it is an exec of ours that has not been collected.
+    func contains(_ pid: Int32) -> Bool { state.withLock { $0.pids.contains(pid) } }
+
     /// The child has been collected: its number may be an orphan's from now on.
     func collected(_ pid: Int32) {
         state.withLock { state in

@@ -21,7 +21,8 @@ extension ExecInstance {
     ///
     /// Throws FAILED_PRECONDITION where somebody else runs it.
     package func stop(_ cause: StopCause, grace: Duration? = nil) throws(ExecError) {
-        guard exit == nil else {
+        // One that has just failed to start has no controller, and is about to tell its exit.
+        if exit != nil || command != nil {
             controller.withLock { $0 }?.stop(cause, grace: grace)
             return
         }

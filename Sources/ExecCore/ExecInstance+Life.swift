@@ -69,7 +69,8 @@ extension ExecInstance {
 
     /// The registry no longer knows it: its name is free, its files go with the last viewer.
     func removed(trash: String) {
-        controller.withLock { $0 }?.close()
+        // Each holds the other: this is where that ends.
+        controller.withLock { $0.take() }?.close()
         log.forget(movingTo: trash)
         let isViewed = state.withLock { state in
             state.isRemoved = true

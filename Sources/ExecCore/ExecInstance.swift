@@ -172,7 +172,7 @@ extension ExecInstance {
         state.withLock { state in
             state.lastSequence = tee.lastSequence
             state.offsets = tee.offsets
-            if tee.failure == nil { state.loggedThrough = tee.lastSequence }
+            state.loggedThrough = tee.loggedThrough
             tee.takeStaged { chunk, pool in
                 state.ring.push(chunk) { pool.giveBack($0) }
             }

@@ -8,7 +8,7 @@ struct RegistryState {
     private(set) var instances: [ExecKey: ExecInstance] = [:]
     private(set) var containers: [String: Set<ExecKey>] = [:]
     /// Exited instances from `expiredHead` on, the oldest exit first: retention is the same for all.
-    private var expiring: [(instance: ExecInstance, exitedAt: Instant)] = []
+    private var expiring: [Expiring] = []
     private var expiredHead = 0
     private var removals: UInt64 = 0
 
@@ -54,25 +54,31 @@ struct RegistryState {
     mutating func exited(_ instance: ExecInstance, at now: Instant) {
         // Execs that are removed by hand leave their entries behind; don't let those add up.
         if expiring.count > 2 * instances.count + 64 {
-            expiring = expiring[expiredHead...].filter {
-                instances[$0.instance.key] === $0.instance
-            }
+            expiring = expiring[expiredHead...].filter { $0.instance != nil }
             expiredHead = 0
         }
-        expiring.append((instance, now))
+        expiring.append(Expiring(instance: instance, exitedAt: now))
     }
 
     /// The next instance whose retention has passed, taken off the list; nil: none has. One that
     /// was removed by hand before is skipped.
     mutating func nextExpired(at now: Instant, retention: Duration) -> ExecInstance? {
         while expiredHead < expiring.count {
-            let (instance, exitedAt) = expiring[expiredHead]
-            guard exitedAt + retention <= now else { return nil }
+            let next = expiring[expiredHead]
+            guard next.exitedAt + retention <= now else { return nil }
             expiredHead += 1
-            if instances[instance.key] === instance { return instance }
+            if let instance = next.instance, instances[instance.key] === instance {
+                return instance
+            }
         }
         expiring.removeAll()
         expiredHead = 0
         return nil
+    }
+
+    private struct Expiring {
+        /// Nil: it was removed by hand.
+        weak var instance: ExecInstance?
+        let exitedAt: Instant
     }
 }

@@ -10,6 +10,7 @@ final class LocalProcess: ProcessHandle, ReadinessHandler {
     private var cgroup: Cgroup?
     private let services: LocalProcessServices
     private var cgroupFreezer: CgroupFreezer?
+    private var memoryKillsBefore: UInt64 = 0
     /// Frozen now, by cgroup v1.
     private var freezerGroup: FreezerGroup?
     private let key: ExecKey
@@ -39,17 +40,22 @@ final class LocalProcess: ProcessHandle, ReadinessHandler {
             offspring = CgroupOffspring(of: child.pid, in: cgroup)
             cgroupFreezer = CgroupFreezer(cgroup)
         } else {
-            offspring = TracedOffspring(of: child.pid, mark: mark, cgroup: cgroup)
+            offspring = TracedOffspring(
+                of: child.pid,
+                mark: mark,
+                cgroup: cgroup,
+                indexes: services.indexes
+            )
             cgroupFreezer = nil
         }
         self.child = consume child
     }
 
     func watch(on loop: EventLoop, _ gone: @escaping () -> Void) throws(Errno) {
+        self.loop = loop
         registration = try child.lend { (child) throws(Errno) in
             try child.register(on: loop, self)
         }
-        self.loop = loop
         self.gone = gone
     }
 
@@ -62,7 +68,13 @@ final class LocalProcess: ProcessHandle, ReadinessHandler {
     }
 
     func signal(_ number: Int32, group: Bool) throws(Errno) {
+        if number == Signals.kill {
+            // What the kernel has killed before for its memory does not explain what comes.
+            memoryKillsBefore = cgroup?.memoryLimitKills ?? 0
+        }
         try child.lend { (child) throws(Errno) in try child.signal(number, group: group) }
+        // Whom cgroup v1 has frozen can't even be killed.
+        if number == Signals.kill, let group = freezerGroup.take() { _ = group.thaw() }
     }
 
     func freeze(_ done: @escaping (Result<FreezeMethod, Errno>) -> Void) {
@@ -90,10 +102,11 @@ final class LocalProcess: ProcessHandle, ReadinessHandler {
         return .stopSignal
     }
 
-    /// Without a cgroup: its group, and whoever has left that.
+    /// Without a cgroup: its group, and whoever has left that. Once it is collected, its group's number
+    /// may be another's.
     private func signalAll(_ number: Int32) {
-        try? signal(number, group: true)
-        offspring.signalOutsiders(number)
+        let isThere: Void? = child.lend { child in try? child.signal(number, group: true) }
+        offspring.signal(number, sparingGroup: isThere != nil)
     }
 
     func consumption() -> Consumption {
@@ -103,51 +116,61 @@ final class LocalProcess: ProcessHandle, ReadinessHandler {
     // MARK: The end
 
     func collect(_ done: @escaping (ProcessEnding) -> Void) {
+        collect(done, again: Self.collectTime.lowerBound)
+    }
+
+    /// `again`: when to try once more where it can't be collected yet. Who traces it is told first.
+    private func collect(_ done: @escaping (ProcessEnding) -> Void, again: Duration) {
         do throws(Errno) {
             let collected = try child.lend { (child) throws(Errno) in try child.collect() }
-            guard let end = collected ?? nil else {
-                return done(.unknown("its exit status can't be had: it still runs"))
+            if let end = collected ?? nil {
+                services.children.collected(pid)
+                return finish(end, done)
             }
-            services.children.collected(pid)
-            finish(end, done)
-        } catch .noChild {
+            guard let loop else { preconditionFailure("collected before it was watched") }
+            loop.schedule(after: again) { [self] in
+                collect(done, again: min(again * 2, Self.collectTime.upperBound))
+            }
+        } catch {
+            // ECHILD; this call knows no other.
             services.children.collected(pid)
             collectElsewhere(done)
-        } catch {
-            done(.unknown("its exit status can't be had: \(error)"))
         }
     }
+
+    private static let collectTime = Duration.milliseconds(5)...Duration.seconds(1)
 
     /// Somebody else in this program has waited for any child, and got ours. The kernel tells its
     /// status to us too (Linux 6.15), as soon as whoever took it is through; else its taker may.
     private func collectElsewhere(_ done: @escaping (ProcessEnding) -> Void) {
-        let time = services.options.exitStatusWait
-        let deadline = SystemClocks().now + time
-        if services.options.asksKernelForStatus, askKernel(until: deadline, done) { return }
-        guard let cache = services.options.exitStatuses, let loop else { return giveUp(done) }
-        cache.take(pid, startedAt: startedAt, within: time, on: loop) { [self] end in
-            if let end { finish(end, done) } else { giveUp(done) }
+        if services.options.asksKernelForStatus {
+            askKernel(until: SystemClocks().now + services.options.exitStatusWait, done)
+        } else {
+            askCache(done)
         }
     }
 
-    /// False: this kernel can't tell.
-    private func askKernel(until deadline: Instant, _ done: @escaping (ProcessEnding) -> Void)
-        -> Bool
-    {
+    private func askKernel(until deadline: Instant, _ done: @escaping (ProcessEnding) -> Void) {
         do throws(Errno) {
             let told = try child.lend { (child) throws(Errno) in try child.endAfterCollection() }
-            if let end = told ?? nil {
-                finish(end, done)
-            } else if let loop, SystemClocks().now < deadline {
-                loop.schedule(after: .milliseconds(1)) { [self] in
-                    _ = askKernel(until: deadline, done)
-                }
-            } else {
-                giveUp(done)
-            }
-            return true
+            if let end = told ?? nil { return finish(end, done) }
+            guard let loop, SystemClocks().now < deadline else { return giveUp(done) }
+            loop.schedule(after: .milliseconds(1)) { [self] in askKernel(until: deadline, done) }
         } catch {
-            return false
+            // This kernel can't tell.
+            askCache(done)
+        }
+    }
+
+    private func askCache(_ done: @escaping (ProcessEnding) -> Void) {
+        guard let cache = services.options.exitStatuses, let loop else { return giveUp(done) }
+        cache.take(
+            pid,
+            startedAt: startedAt,
+            within: services.options.exitStatusWait,
+            on: loop
+        ) { [self] end in
+            if let end { finish(end, done) } else { giveUp(done) }
         }
     }
 
@@ -163,7 +186,8 @@ final class LocalProcess: ProcessHandle, ReadinessHandler {
     private func finish(_ end: ProcessEnd, _ done: (ProcessEnding) -> Void) {
         var end = end
         end.usage.maxRSSBytes = truePeak(end.usage.maxRSSBytes)
-        let passedMemory = end.signal == Signals.kill && (cgroup?.memoryLimitKills ?? 0) > 0
+        let kills = cgroup?.memoryLimitKills ?? 0
+        let passedMemory = end.signal == Signals.kill && kills > memoryKillsBefore
         release()
         done(.ended(end, limit: passedMemory ? "memory" : nil))
     }
@@ -171,19 +195,23 @@ final class LocalProcess: ProcessHandle, ReadinessHandler {
     /// The cgroup goes when the last process in it has gone: nearly always now.
     private func release() {
         child = nil
-        guard let cgroup, let loop else { return }
-        let isRemoved = cgroup.remove()
-        if !isRemoved {
-            offspring.whenEmpty(on: loop) { [self] in forgetCgroup(cgroup.remove()) }
+        // Who waits for it to freeze need not wait any longer.
+        cgroupFreezer?.giveUp()
+        guard !removeCgroup(), let loop else { return }
+        offspring.whenEmpty(on: loop) { [self] in
+            // Refused for a moment where the last one is still on its way out.
+            if !removeCgroup() {
+                loop.schedule(after: .seconds(1)) { [self] in _ = removeCgroup() }
+            }
         }
-        forgetCgroup(isRemoved)
     }
 
-    private func forgetCgroup(_ isRemoved: Bool) {
-        guard isRemoved else { return }
+    private func removeCgroup() -> Bool {
+        guard cgroup?.remove() == true else { return cgroup == nil }
         cgroup = nil
         cgroupFreezer = nil
         offspring.forgetCgroup()
+        return true
     }
 
     /// Until it ran its program the child shared our memory, and the kernel counts that as its own

@@ -50,8 +50,9 @@ package final class LocalProcessHost: ProcessHost {
     package func collectOrphans() { services.children.collectOrphans() }
 
     /// Kills what execs have left running, and gives back the cgroups. Nothing is started after it.
-    package func close() {
+    package func close(collectingOrphans: Bool) {
         services.close(server: server)
+        if collectingOrphans { collectOrphans() }
     }
 
     /// With pipes, and an input where it is to have one.

@@ -4,11 +4,14 @@ internal import Kernel
 /// What all processes of one host share. Any thread.
 final class LocalProcessServices: Sendable {
     let options: ProcessOptions
-    let children = ChildTable()
+    let children: ChildTable
+    let indexes: ProcessIndexes
     private let cgroups: Cgroups?
 
     init(_ options: ProcessOptions) {
         self.options = options
+        children = ChildTable()
+        indexes = ProcessIndexes(children)
         cgroups = options.usesCgroups ? Cgroups() : nil
     }
 
@@ -47,6 +50,5 @@ final class LocalProcessServices: Sendable {
         cgroups?.killAll()
         cgroups?.close()
         ProcessMark.killAll(ofServer: server)
-        children.collectOrphans()
     }
 }

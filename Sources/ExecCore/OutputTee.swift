@@ -14,6 +14,8 @@ struct OutputTee {
     private(set) var lastSequence: UInt64 = 0
     /// Why the log is not complete; nil: it is.
     private(set) var failure: Errno?
+    /// The newest sequence that can be read from the log.
+    private(set) var loggedThrough: UInt64 = 0
     /// After the exit was told: what still comes is kept in the raw files alone.
     private(set) var isSealed = false
     /// Kept here so that publishing needs no allocation; see `ExecInstance.publish`.
@@ -80,16 +82,25 @@ struct OutputTee {
 
     /// Writes the records of the staged chunks. The chunks can be read from the log after it.
     mutating func flushIndex() {
-        guard !isSealed, failure == nil, let files, let first = staged.first else { return }
+        if failure == nil, let error = writeIndex() { fail(error) }
+    }
+
+    /// Answers what went wrong.
+    private mutating func writeIndex() -> Errno? {
+        guard !isSealed, let files else { return nil }
+        let unwritten = staged.drop { $0.sequence <= loggedThrough }
+        guard let first = unwritten.first, let last = unwritten.last else { return nil }
         records.removeAll(keepingCapacity: true)
-        for chunk in staged { IndexRecord(chunk).append(to: &records) }
+        for chunk in unwritten { IndexRecord(chunk).append(to: &records) }
         do throws(Errno) {
             let at = IndexRecord.position(of: first.sequence)
             try files.withIndex { (index) throws(Errno) in
                 try index.pwrite(records.span.bytes, at: at)
             }
+            loggedThrough = last.sequence
+            return nil
         } catch {
-            fail(error)
+            return error
         }
     }
 
@@ -102,6 +113,7 @@ struct OutputTee {
     /// Goes on after what an earlier server has logged.
     mutating func resume(after recovered: LogRecovery.Outcome) {
         lastSequence = recovered.lastSequence
+        loggedThrough = recovered.lastSequence
         offsets = recovered.offsets
     }
 
@@ -128,6 +140,8 @@ struct OutputTee {
     }
 
     private mutating func fail(_ error: Errno) {
+        // What was logged before can still be read, if its records can be written.
+        _ = writeIndex()
         failure = error
         files = nil
     }

@@ -63,6 +63,10 @@ final class ProcessController: @unchecked Sendable {
         do throws(Errno) {
             try process.watch(on: loop) { [self] in processGone() }
         } catch {
+            // It must not run on unseen. It is collected as soon as it has ended.
+            try? process.signal(Signals.kill, group: true)
+            process.offspring.kill()
+            process.collect { _ in }
             apply(.gone(.unknown("the process can't be watched: \(error)"), isAlone: true))
         }
     }
@@ -86,8 +90,9 @@ final class ProcessController: @unchecked Sendable {
     /// Freezes its processes; `done` is called on the loop with how, or with why not.
     func pause(_ done: @escaping @Sendable (Result<FreezeMethod, ExecError>) -> Void) {
         loop.execute { [self] in
-            guard lifecycle.mayPause else {
-                return done(.failure(ExecError(.failedPrecondition, "\(instance.key) is ending")))
+            guard lifecycle.mayPause, !lifecycle.isPaused else {
+                let what = lifecycle.isPaused ? "is paused" : "is ending"
+                return done(.failure(ExecError(.failedPrecondition, "\(instance.key) \(what)")))
             }
             process.freeze { [self] result in
                 // A stop that came meanwhile needs them to run.
@@ -204,8 +209,10 @@ final class ProcessController: @unchecked Sendable {
         for output in outputs { output.drainNow() }
         process.collect { [self] ending in
             // Who is left is looked for only where it matters.
-            let isAlone = !lifecycle.isEnding || process.offspring.isEmpty
-            apply(.gone(ending, isAlone: isAlone))
+            guard lifecycle.isEnding else { return apply(.gone(ending, isAlone: true)) }
+            process.offspring.tellIfEmpty(on: loop) { [self] isAlone in
+                apply(.gone(ending, isAlone: isAlone))
+            }
         }
     }
 
@@ -219,10 +226,11 @@ final class ProcessController: @unchecked Sendable {
             switch action {
             case .signalGroup(let number): try? process.signal(number, group: true)
             case .noteOffspring: process.offspring.note()
-            case .signalOffspring(let number): process.offspring.signalOutsiders(number)
+            case .signalOffspring(let number, let sparingGroup):
+                process.offspring.signal(number, sparingGroup: sparingGroup)
             case .killOffspring: process.offspring.kill()
             case .awaitOffspring:
-                process.offspring.whenEmpty(on: loop) { [weak self] in self?.apply(.alone) }
+                process.offspring.whenEmpty(on: loop) { [self] in apply(.alone) }
             case .thaw: process.thaw()
             case .arm(let deadline, let duration): arm(deadline, duration)
             case .disarm(let deadline): disarm(deadline)
@@ -269,6 +277,7 @@ final class ProcessController: @unchecked Sendable {
             exit.addMessage("\(dropped) bytes of stdin were not taken")
         }
         terminal?.close()
+        process.offspring.letGo()
         if let disconnectTimer { loop.cancel(disconnectTimer) }
         instance.finish(exit)
     }

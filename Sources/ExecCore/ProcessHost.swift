@@ -91,20 +91,23 @@ package protocol Offspring: AnyObject {
     /// Remembers who they are while the process is there to tell them by.
     func note()
 
-    /// Whether none is left, the process itself aside.
-    var isEmpty: Bool { get }
+    /// Tells on `loop`, now or in a moment, whether none is left, the process itself aside.
+    func tellIfEmpty(on loop: EventLoop, _ done: @escaping (Bool) -> Void)
 
     /// Who is left.
     var pids: [Int32] { get }
 
-    /// To those that are not in the process's own group.
-    func signalOutsiders(_ number: Int32)
+    /// To all of them; `sparingGroup`: but those in the process's own group.
+    func signal(_ number: Int32, sparingGroup: Bool)
 
     /// Ends all of them, however often they multiply.
     func kill()
 
     /// Calls `alone` on `loop`, once, when none is left: now, or when the last one has ended.
     func whenEmpty(on loop: EventLoop, _ alone: @escaping () -> Void)
+
+    /// The exit is told: what is only remembered is let go of.
+    func letGo()
 
     /// The cgroup that told has been removed: none is left.
     func forgetCgroup()

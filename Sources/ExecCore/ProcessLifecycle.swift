@@ -33,8 +33,8 @@ struct ProcessLifecycle {
         case hangUp(whereIgnored: Int32)
         /// Remember its offspring while the process is there to tell them by.
         case noteOffspring
-        /// To what it has started and what does not belong to its group, which has had its signal.
-        case signalOffspring(Int32)
+        /// To what it has started; `sparingGroup`: but for its group, which has had its signal.
+        case signalOffspring(Int32, sparingGroup: Bool)
         case killOffspring
         /// Tell `alone` when it is.
         case awaitOffspring
@@ -150,12 +150,14 @@ struct ProcessLifecycle {
             return grace > .zero ? [.arm(.grace, grace)] : passed(.grace)
         case .gone(let exit, .leftAlone):
             state = .gone(exit, .stopping)
-            let ask: [Action] = [.disarm(.drain), .signalOffspring(stopSignal)]
+            let ask: [Action] = [
+                .disarm(.drain), .signalOffspring(stopSignal, sparingGroup: false),
+            ]
             let wait = grace > .zero ? [.arm(.grace, grace)] : passed(.grace)
             return ask + wait + [.awaitOffspring]
         case .exited:
             // What it left behind runs on; whoever stops it now wants that to end.
-            return [.killOffspring]
+            return [.killOffspring, .awaitOffspring]
         case .killed, .gone:
             return []
         }
@@ -213,7 +215,9 @@ struct ProcessLifecycle {
         case .stopping where !isAlone:
             // Its group has had the signal, and has what is left of the grace.
             state = .gone(exit, .stopping)
-            return actions + [ended, .signalOffspring(stopSignal), .awaitOffspring]
+            return actions + [
+                ended, .signalOffspring(stopSignal, sparingGroup: true), .awaitOffspring,
+            ]
         case .killed where !isAlone:
             state = .gone(exit, .killed)
             return actions + [ended, .killOffspring, .arm(.drain, drain), .awaitOffspring]

@@ -10,48 +10,54 @@ final class TracedOffspring: Offspring {
     private let leader: Int32
     private let leaderStart: UInt64?
     private let mark: ProcessMark?
+    private let indexes: ProcessIndexes
     /// Holds more, where a limit needed one.
     private var cgroup: Cgroup?
+    /// Those whose end is waited for, and those that have been seen while their parents lived.
     private var known: [Int32: Known] = [:]
     private var isKilling = false
     private var loop: EventLoop?
+    private var timer: TimerID?
     private var waiting: [() -> Void] = []
 
+    /// Where nobody can be watched, it is looked for who is left this often.
+    private static let lookTime = Duration.milliseconds(50)
+    /// Of many that end together, one look is enough.
+    private static let gatherTime = Duration.milliseconds(5)
+    /// What is only remembered may be as old as this.
+    private static let noteAgeMax = Duration.milliseconds(100)
+
     /// `leader` has just been started.
-    init(of leader: Int32, mark: ProcessMark?, cgroup: Cgroup?) {
+    init(of leader: Int32, mark: ProcessMark?, cgroup: Cgroup?, indexes: ProcessIndexes) {
         (self.leader, self.mark, self.cgroup) = (leader, mark, cgroup)
+        self.indexes = indexes
         leaderStart = ProcessRecord.read(leader)?.startTicks
     }
 
-    var isEmpty: Bool {
-        look()
-        return known.isEmpty
+    var pids: [Int32] { (find() ?? []).map(\.pid) }
+
+    func note() {
+        let since = SystemClocks().now + (.zero - Self.noteAgeMax)
+        for record in find(since: since) ?? [] { meet(record) }
     }
 
-    var pids: [Int32] {
-        look()
-        return Array(known.keys)
-    }
-
-    func note() { look() }
-
-    func signalOutsiders(_ number: Int32) {
-        look()
-        for process in known.values where process.record.group != leader {
-            try? process.reference.signal(number)
+    func tellIfEmpty(on loop: EventLoop, _ done: @escaping (Bool) -> Void) {
+        let asked = SystemClocks().now
+        loop.schedule(after: Self.gatherTime) { [self] in
+            done(find(since: asked)?.isEmpty == true)
         }
     }
 
-    /// To all of them.
-    func signal(_ number: Int32) {
-        look()
-        for process in known.values { try? process.reference.signal(number) }
+    func signal(_ number: Int32, sparingGroup: Bool) {
+        for record in find() ?? [] where !sparingGroup || record.group != leader {
+            try? ProcessReference(record)?.signal(number)
+        }
     }
 
     func kill() {
         isKilling = true
         // What they have started meanwhile is found when they have ended.
-        signal(Signals.kill)
+        signal(Signals.kill, sparingGroup: false)
     }
 
     func whenEmpty(on loop: EventLoop, _ alone: @escaping () -> Void) {
@@ -60,71 +66,91 @@ final class TracedOffspring: Offspring {
         watch()
     }
 
+    func letGo() {
+        guard waiting.isEmpty else { return }
+        for pid in known.keys { forget(pid) }
+        if let timer { loop?.cancel(timer) }
+        timer = nil
+    }
+
     func forgetCgroup() { cgroup = nil }
 
     // MARK: Looking
 
-    /// Brings `known` up to date.
-    private func look() {
-        let table = ProcessTable.snapshot()
-        let records = Dictionary(table.processes.map { ($0.pid, $0) }) { first, _ in first }
+    /// Who is left, as it was then or later; nil: it can't be told.
+    private func find(since: Instant = SystemClocks().now) -> [ProcessRecord]? {
+        let index = indexes.index(since: since)
+        guard index.isComplete else { return nil }
+        forgetEnded(index.records)
+        // A session's number is its leader's, and can be another's once that has gone.
+        let isOurs = index.records[leader].map { $0.startTicks == leaderStart } ?? true
+        var roots = Set(known.keys)
+        for session in known.keys.compactMap({ index.records[$0]?.session })
+            + (isOurs ? [leader] : [])
+        {
+            for process in index.members(ofSession: session) { roots.insert(process.pid) }
+        }
+        for process in index.orphans where isMarked(process) { roots.insert(process.pid) }
+        roots.formUnion(cgroup?.processes ?? [])
+        if isOurs { roots.insert(leader) }
+        let pids = roots.union(index.descendants(of: roots).map(\.pid))
+        return pids.compactMap { index.records[$0] }.filter { $0.pid != leader && !$0.hasEnded }
+    }
+
+    private func forgetEnded(_ records: [Int32: ProcessRecord]) {
         for (pid, process) in known {
             let record = records[pid]
-            if record?.startTicks != process.record.startTicks || record?.hasEnded != false {
-                forget(pid)
-            }
+            if record?.startTicks != process.startTicks || record?.hasEnded != false { forget(pid) }
         }
-        // A session's number is its leader's, and can be another's once that has gone.
-        let isOurs = records[leader].map { $0.startTicks == leaderStart } ?? true
-        let sessions = Set(
-            known.keys.compactMap { records[$0]?.session } + (isOurs ? [leader] : [])
-        )
-        var found = table.processes.filter { process in
-            sessions.contains(process.session) || isMarkedOrphan(process)
-        }
-        found += (cgroup?.processes ?? []).compactMap { records[$0] }
-        for pid in found.map(\.pid) + Array(known.keys) { found += table.descendants(of: pid) }
-        for record in found where record.pid != leader { meet(record) }
     }
 
-    private func meet(_ record: ProcessRecord) {
-        guard known[record.pid] == nil, !record.hasEnded,
-            let reference = try? ProcessReference(
-                pid: record.pid,
-                startTicks: record.startTicks
-            )
-        else { return }
-        known[record.pid] = Known(record: record, reference: reference)
-    }
-
-    private func isMarkedOrphan(_ process: ProcessRecord) -> Bool {
-        // Who has lost its parents is a child of the first process, or of ours.
-        guard let mark, process.parent == 1 || process.parent == ThisProcess.pid else {
-            return false
-        }
+    private func isMarked(_ process: ProcessRecord) -> Bool {
+        guard let mark, process.startTicks >= leaderStart ?? 0 else { return false }
         return ProcessTable.environmentContains(pid: process.pid, mark.ofExec)
     }
 
     // MARK: Waiting
 
     private func watch() {
-        look()
-        if isKilling { for process in known.values { try? process.reference.signal(Signals.kill) } }
-        if known.isEmpty {
+        guard let loop else { return }
+        let left = find()
+        if isKilling {
+            for record in left ?? [] { try? ProcessReference(record)?.signal(Signals.kill) }
+        }
+        if let left, left.isEmpty {
             let told = waiting
             waiting = []
+            letGo()
             for tell in told { tell() }
             return
         }
-        guard let loop else { return }
-        for (pid, process) in known where process.watch == nil {
-            let watch = Watch { [weak self] in
-                self?.forget(pid)
-                if self?.waiting.isEmpty == false { self?.watch() }
-            }
-            watch.registration = try? process.reference.register(on: loop, watch)
-            known[pid]?.watch = watch
+        for record in left ?? [] { meet(record) }
+        for pid in known.keys { watch(pid, on: loop) }
+        if !known.values.contains(where: { $0.watch?.registration != nil }) { lookLater(loop) }
+    }
+
+    private func watch(_ pid: Int32, on loop: EventLoop) {
+        guard let process = known[pid], process.watch == nil else { return }
+        // It keeps this object for as long as it is registered.
+        let watch = Watch { [self] in
+            forget(pid)
+            lookLater(loop, after: Self.gatherTime)
         }
+        watch.registration = try? process.reference.register(on: loop, watch)
+        known[pid]?.watch = watch
+    }
+
+    private func lookLater(_ loop: EventLoop, after time: Duration = lookTime) {
+        guard timer == nil, !waiting.isEmpty else { return }
+        timer = loop.schedule(after: time) { [self] in
+            timer = nil
+            watch()
+        }
+    }
+
+    private func meet(_ record: ProcessRecord) {
+        guard known[record.pid] == nil, let reference = ProcessReference(record) else { return }
+        known[record.pid] = Known(startTicks: record.startTicks, reference: reference)
     }
 
     private func forget(_ pid: Int32) {
@@ -133,7 +159,7 @@ final class TracedOffspring: Offspring {
     }
 
     private struct Known {
-        let record: ProcessRecord
+        let startTicks: UInt64
         let reference: ProcessReference
         var watch: Watch?
     }
@@ -145,6 +171,13 @@ final class TracedOffspring: Offspring {
         init(_ ended: @escaping () -> Void) { self.ended = ended }
 
         func ready(_ readiness: Readiness) { ended() }
+    }
+}
+
+extension ProcessReference {
+    /// Nil: it has ended, or can't be opened.
+    fileprivate convenience init?(_ record: ProcessRecord) {
+        try? self.init(pid: record.pid, startTicks: record.startTicks)
     }
 }
 
@@ -168,13 +201,7 @@ struct ProcessMark {
                     && ProcessTable.environmentContains(pid: process.pid, entry)
             }
             if marked.isEmpty { return }
-            for process in marked {
-                let reference = try? ProcessReference(
-                    pid: process.pid,
-                    startTicks: process.startTicks
-                )
-                try? reference?.signal(Signals.kill)
-            }
+            for process in marked { try? ProcessReference(process)?.signal(Signals.kill) }
         }
     }
 }

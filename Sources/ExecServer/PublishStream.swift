@@ -59,6 +59,7 @@ final class PublishStream: ServerStream {
         switch (request, state) {
         case (.register(let register), .awaitingRegister):
             let key = try ExecKey(container: register.containerID, exec: register.execID)
+            try connection.context.checkStarts()
             let registry = connection.context.registry
             state = .publishing(try registry.register(key, labels: register.labels))
         case (.register, _):

@@ -20,7 +20,12 @@ public final class ExecServer: Sendable {
 
     private struct State {
         var lifecycle = ServerLifecycle()
-        var waiters: [CheckedContinuation<Void, Never>] = []
+        var waiters: [Waiter] = []
+    }
+
+    private struct Waiter {
+        let isMet: @Sendable (ServerLifecycle) -> Bool
+        let continuation: CheckedContinuation<Void, Never>
     }
 
     /// How long viewers may take to read their last bytes when the server ends.
@@ -47,65 +52,80 @@ public final class ExecServer: Sendable {
     }
 
     /// Listens on all addresses; returns them as they really are, with the ports that were chosen.
-    /// Throws INVALID_ARGUMENT or FAILED_PRECONDITION, and then listens on none. Called once.
+    /// Throws INVALID_ARGUMENT or FAILED_PRECONDITION, and then listens on none and is over. Called once.
     public func start() throws(ExecError) -> [String] {
-        state.withLock { $0.lifecycle.begin() }
+        step { $0.begin() }
         tell(.starting)
         do throws(ExecError) {
             try takeOrphans()
-            let left = host.endLeftovers()
-            if left > 0 {
-                options.log.warning(
-                    "ended what an earlier server had left",
-                    ["processes": "\(left)"]
-                )
-            }
+            endLeftovers()
             let authenticator = Authenticator(token: options.token, ownUser: ownUserID())
             let addresses = try listeners.start(options.listen, authenticator)
             let sweeper = group.loops[0]
             sweeper.execute { [self] in scheduleSweep(on: sweeper) }
-            state.withLock { $0.lifecycle.started() }
             tell(.started(addresses))
+            step { $0.started() }
             return addresses
         } catch {
-            state.withLock { $0.lifecycle.failed() }
-            host.close()
             group.shutdown()
+            host.close(collectingOrphans: options.collectsOrphans)
             tell(.failed(error))
+            step { $0.ended() }
             throw error
         }
     }
 
-    /// Ends the server: no new connections; every exec is stopped (with `grace`, else with its own),
-    /// every viewer gets its exit, and what execs had left running is killed. Returns when all is
-    /// quiet, also where somebody else has asked before.
+    /// Ends the server: no new connections and no new execs; every exec is stopped (with `grace`, else
+    /// with its own), every viewer gets its exit, and what execs had left running is killed. Returns
+    /// when all is quiet, also where somebody else has asked before.
     public func shutDown(grace: Duration? = nil) async {
-        guard state.withLock({ $0.lifecycle.stop() }) else { return await wait() }
-        tell(.stopping)
-        await listeners.stop()
-        await stopAll(grace)
-        await context.closeConnections(within: Self.farewellTime, timer: group.loops[0])
-        registry.removeExited()
-        group.shutdown()
-        host.close()
-        let waiters = state.withLock { state in
-            state.lifecycle.stopped()
-            defer { state.waiters = [] }
-            return state.waiters
+        while true {
+            switch state.withLock({ $0.lifecycle.stop() }) {
+            case .begin: return await end(grace)
+            case .waitForStart: await wait { $0.isSettled }
+            case .waitForEnd: return await wait()
+            }
         }
-        tell(.stopped)
-        for waiter in waiters { waiter.resume() }
     }
 
     /// Returns when the server is over: all is quiet after a `shutDown`, or it could not start.
-    public func wait() async {
-        await withCheckedContinuation { continuation in
-            let isOver = state.withLock { state in
-                if !state.lifecycle.isOver { state.waiters.append(continuation) }
-                return state.lifecycle.isOver
+    public func wait() async { await wait { $0.isOver } }
+
+    private func end(_ grace: Duration?) async {
+        tell(.stopping)
+        context.refuseStarts()
+        await listeners.stop()
+        await stopAll(grace)
+        await context.closeConnections(within: Self.farewellTime, timer: group.loops[0])
+        // A start that had been let in before may have come to its end only now.
+        await stopAll(.zero)
+        registry.removeExited()
+        group.shutdown()
+        host.close(collectingOrphans: options.collectsOrphans)
+        tell(.stopped)
+        step { $0.ended() }
+    }
+
+    private func wait(until isMet: @escaping @Sendable (ServerLifecycle) -> Bool) async {
+        await withCheckedContinuation { waiter in
+            let isNow = state.withLock { state in
+                let isNow = isMet(state.lifecycle)
+                if !isNow { state.waiters.append(Waiter(isMet: isMet, continuation: waiter)) }
+                return isNow
             }
-            if isOver { continuation.resume() }
+            if isNow { waiter.resume() }
         }
+    }
+
+    /// Changes the state, and tells those who wait for what it is then.
+    private func step(_ change: (inout ServerLifecycle) -> Void) {
+        let met = state.withLock { state in
+            change(&state.lifecycle)
+            let met = state.waiters.filter { $0.isMet(state.lifecycle) }.map(\.continuation)
+            state.waiters.removeAll { $0.isMet(state.lifecycle) }
+            return met
+        }
+        for waiter in met { waiter.resume() }
     }
 
     /// Kills what a `shutDown` is waiting for.
@@ -118,7 +138,8 @@ public final class ExecServer: Sendable {
             options.log.info("started", ["addresses": addresses.joined(separator: " ")])
         case .stopping: options.log.info("stopping")
         case .stopped: options.log.info("stopped")
-        case .failed(let error): options.log.error("failed", ["error": "\(error)"])
+        // Told to whoever called `start`, and by that to people.
+        case .failed: break
         }
         options.onEvent(event)
     }
@@ -141,6 +162,12 @@ public final class ExecServer: Sendable {
         } catch {
             throw ExecError(.failedPrecondition, "orphans can't be had: \(error)", cause: error)
         }
+    }
+
+    private func endLeftovers() {
+        let left = host.endLeftovers()
+        guard left > 0 else { return }
+        options.log.warning("ended what an earlier server had left", ["processes": "\(left)"])
     }
 
     private func stopAll(_ grace: Duration?) async {

@@ -1,4 +1,5 @@
 internal import ExecCore
+internal import ExecModel
 internal import Kernel
 internal import Synchronization
 
@@ -11,6 +12,7 @@ final class ServerContext: Sendable {
     private let batches: [ObjectIdentifier: LoopBound<OutgoingBatch>]
     private let connections = Mutex(Connections())
     private let writers = Atomic<UInt64>(0)
+    private let isEnding = Atomic(false)
 
     init(
         registry: ExecSessionRegistry,
@@ -35,6 +37,16 @@ final class ServerContext: Sendable {
             preconditionFailure("a connection lives on one of the server's loops")
         }
         return batch.value
+    }
+
+    /// From here on `checkStarts` throws.
+    func refuseStarts() { isEnding.store(true, ordering: .sequentiallyConsistent) }
+
+    /// Throws UNAVAILABLE once the server ends.
+    func checkStarts() throws(ExecError) {
+        guard !isEnding.load(ordering: .sequentiallyConsistent) else {
+            throw ExecError(.unavailable, "the server is shutting down")
+        }
     }
 
     /// A number that no other stdin writer has.

@@ -14,20 +14,27 @@ public enum ServerEvent: Sendable {
     case failed(ExecError)
 }
 
-/// The life of a server as a value. Each step answers whether it is the one to be taken now.
+/// The life of a server as a value.
 ///
-///     made ──▶ starting ──▶ started ──▶ stopping ──▶ stopped
-///                 └──▶ failed
+///     made ──▶ starting ──▶ started ──▶ stopping ──▶ over
+///       │          └── it could not listen ──────────▲
+///       └── it was shut down before it was started ──┘
 struct ServerLifecycle {
-    private enum State { case made, starting, started, stopping, stopped, failed }
+    private enum State { case made, starting, started, stopping, over }
+
+    /// What somebody who wants it to end has to do.
+    enum Stop { case begin, waitForStart, waitForEnd }
 
     private var state = State.made
 
     /// Whether nothing more will happen.
-    var isOver: Bool { state == .stopped || state == .failed }
+    var isOver: Bool { state == .over }
+
+    /// Whether it has come up, or never will.
+    var isSettled: Bool { state != .made && state != .starting }
 
     mutating func begin() {
-        precondition(state == .made, "a server is started once")
+        precondition(state == .made, "a server is started once, and not after it was shut down")
         state = .starting
     }
 
@@ -36,20 +43,18 @@ struct ServerLifecycle {
         state = .started
     }
 
-    mutating func failed() {
-        assert(state == .starting)
-        state = .failed
+    mutating func stop() -> Stop {
+        switch state {
+        case .made, .started:
+            state = .stopping
+            return .begin
+        case .starting: return .waitForStart
+        case .stopping, .over: return .waitForEnd
+        }
     }
 
-    /// False: it is not up, or somebody else is at it.
-    mutating func stop() -> Bool {
-        guard state == .started else { return false }
-        state = .stopping
-        return true
-    }
-
-    mutating func stopped() {
-        assert(state == .stopping)
-        state = .stopped
+    mutating func ended() {
+        assert(state == .starting || state == .stopping)
+        state = .over
     }
 }

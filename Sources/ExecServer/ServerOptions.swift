@@ -10,8 +10,8 @@ public struct ServerOptions: Sendable {
     public var processes = ProcessOptions()
     /// Makes the process that the server is in the one that orphans of its execs come to, and
     /// collects them when they have ended; as the first process of a container it is that anyway.
-    /// SIGCHLD must be blocked in every thread before. Not for a program that has children of its own
-    /// and waits for any of them.
+    /// SIGCHLD must be blocked in every thread before. Only for a program that has no other children:
+    /// they would be collected too. Without it orphans are whoever's they would be anyway.
     public var collectsOrphans = false
     /// Told what the server is doing; must return soon.
     public var onEvent: @Sendable (ServerEvent) -> Void = { _ in }

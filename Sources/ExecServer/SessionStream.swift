@@ -129,8 +129,11 @@ final class SessionStream: ServerStream, Wakeable, LoopTarget, @unchecked Sendab
         case .signal(let signal):
             try signal.check()
             // It may have ended just now: then the exit, which is on its way, is the answer.
-            guard instance.exit == nil else { return }
-            try instance.signal(signal) { _ in }
+            do throws(ExecError) {
+                try instance.signal(signal) { _ in }
+            } catch {
+                if instance.exit == nil { throw error }
+            }
         case .resize(let size):
             try instance.resize(to: size)
         case .start, .credit, .detach:
@@ -169,6 +172,7 @@ final class SessionStream: ServerStream, Wakeable, LoopTarget, @unchecked Sendab
         guard let command = start.command else {
             return (try context.registry.instance(key), true)
         }
+        try context.checkStarts()
         let outcome = try context.registry.start(
             key,
             command,

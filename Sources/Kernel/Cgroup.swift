@@ -62,9 +62,16 @@ package final class Cgroup: Sendable {
         return CgroupState(events: text)
     }
 
-    /// Whether somebody is in the group, or in one below.
+    /// Whether somebody is in the group, or in one below; also where that can't be told now (no
+    /// descriptor is left), since nobody must be taken for gone who may be there.
     package var isPopulated: Bool {
-        state?.isPopulated ?? !processes.isEmpty
+        guard let unified else { return !processes.isEmpty }
+        do throws(Errno) {
+            return CgroupState(events: try unified.directory.text(of: Cgroup.eventsFile))
+                .isPopulated
+        } catch {
+            return unified.directory.isThere
+        }
     }
 
     /// The processes in the group and those below it that they made, by rising pid. Nobody keeps

@@ -87,10 +87,12 @@ extension ProcessRecord {
 package struct ProcessTable: Sendable {
     /// By rising pid.
     package let processes: [ProcessRecord]
+    private let children: [Int32: [ProcessRecord]]
 
     /// What is in a table.
     package init(_ processes: [ProcessRecord]) {
         self.processes = processes.sorted { $0.pid < $1.pid }
+        children = Dictionary(grouping: self.processes, by: \.parent)
     }
 
     /// Reads all that /proc shows to us. One that starts or ends meanwhile may be in it or not.
@@ -102,11 +104,13 @@ package struct ProcessTable: Sendable {
 
     /// The children of a process, and theirs, and so on; by rising pid, without itself. Not those
     /// whose parent has ended: another process is their parent now.
-    package func descendants(of pid: Int32) -> [ProcessRecord] {
-        let children = Dictionary(grouping: processes, by: \.parent)
+    package func descendants(of pid: Int32) -> [ProcessRecord] { descendants(of: [pid]) }
+
+    /// Those of all of these, each once, and none of these itself.
+    package func descendants(of pids: Set<Int32>) -> [ProcessRecord] {
         var found: [ProcessRecord] = []
-        var seen: Set<Int32> = [pid]
-        var open = [pid]
+        var seen = pids
+        var open = Array(pids)
         while let parent = open.popLast() {
             // A number that was used again meanwhile could make a ring of the tree.
             for child in children[parent] ?? [] where seen.insert(child.pid).inserted {

@@ -190,7 +190,8 @@ struct ProcessLifecycleTests {
         )
         #expect(
             life.handle(.gone(Self.ended(0), isAlone: false)) == [
-                .disarm(.timeout), .tellEnded(code: 0, signal: 0), .signalOffspring(15),
+                .disarm(.timeout), .tellEnded(code: 0, signal: 0),
+                .signalOffspring(15, sparingGroup: true),
                 .awaitOffspring,
             ]
         )
@@ -222,6 +223,6 @@ struct ProcessLifecycleTests {
         var life = make()
         for event in Self.closed { _ = life.handle(event) }
         _ = life.handle(.gone(Self.ended(0), isAlone: true))
-        #expect(life.handle(Self.stop) == [.killOffspring])
+        #expect(life.handle(Self.stop) == [.killOffspring, .awaitOffspring])
     }
 }

@@ -152,7 +152,8 @@ struct ContainerTests {
             let status = try decode(ContainerStatus.self, response.payload)
             let usage = try #require(status.resourceUsage)
             #expect(status.state == .running)
-            #expect((10...150).contains(usage.cpuPercent))
+            // How much of it depends on what else runs.
+            #expect((1...250).contains(usage.cpuPercent))
             #expect((100_000...100_000_000).contains(usage.memoryBytes))
             #expect(usage.pids == 1)
             try service.registry.instance(try ExecKey(container: "box", exec: "a")).stop(.client)

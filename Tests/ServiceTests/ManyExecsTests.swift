@@ -15,7 +15,11 @@ private struct Holdings {
 
     init() {
         descriptors = ((try? Files.list("/proc/self/fd")) ?? []).count
-        threads = ((try? Files.list("/proc/self/task")) ?? []).count
+        // The runtime's own threads come and go.
+        threads = ((try? Files.list("/proc/self/task")) ?? []).count { task in
+            let name = (try? Files.readSmall("/proc/self/task/\(task)/comm", max: 64)) ?? []
+            return String(decoding: name, as: UTF8.self).hasPrefix("execstream-")
+        }
         zombies = ProcessTable.snapshot().processes.count {
             $0.parent == ThisProcess.pid && $0.hasEnded
         }
@@ -23,7 +27,6 @@ private struct Holdings {
     }
 
     /// Waits until no more is held than before: the last connection is closed a moment after its end.
-    /// Fewer is fine: the runtime's own threads come and go.
     static func expectNoMore(than before: Holdings) async {
         let deadline = ContinuousClock.now + .seconds(10)
         var now = Holdings()
@@ -39,16 +42,16 @@ private struct Holdings {
             && zombies <= other.zombies && cgroups <= other.cgroups
     }
 
-    /// The groups below those of this name, wherever they are mounted.
-    private static func groups(_ directory: String, named name: String?) -> Int {
-        guard let name else {
-            let inner = ((try? Files.list(directory)) ?? []).map { "\(directory)/\($0)" }
-            return inner.filter { Files.isDirectory($0) }.reduce(1) { $0 + groups($1, named: nil) }
+    /// The groups below those of this name, wherever in the tree they are.
+    private static func groups(_ directory: String, named name: String, isInside: Bool = false)
+        -> Int
+    {
+        ((try? Files.list(directory)) ?? []).reduce(0) { count, entry in
+            let path = "\(directory)/\(entry)"
+            guard Files.isDirectory(path) else { return count }
+            let isOurs = isInside || entry.hasPrefix(name)
+            return count + (isOurs ? 1 : 0) + groups(path, named: name, isInside: isOurs)
         }
-        let mounts = [directory] + ((try? Files.list(directory)) ?? []).map { "\(directory)/\($0)" }
-        return mounts.flatMap { mount in
-            ((try? Files.list(mount)) ?? []).filter { $0.hasPrefix(name) }.map { "\(mount)/\($0)" }
-        }.reduce(0) { $0 + groups($1, named: nil) }
     }
 }
 

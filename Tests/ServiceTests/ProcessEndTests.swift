@@ -227,7 +227,7 @@ struct ProcessEndTests {
             let began = ContinuousClock.now
             let exit = try await Self.finish(row, key, client, service)
             let grace = Duration.milliseconds(Int64(max(command.graceMS, command.timeoutMS)))
-            #expect(ContinuousClock.now - began < grace + .seconds(1.5))
+            #expect(ContinuousClock.now - began < grace + .seconds(1))
 
             #expect(exit.code == row.code)
             #expect(exit.reason == row.reason)

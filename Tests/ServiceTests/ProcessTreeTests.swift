@@ -77,6 +77,55 @@ struct ProcessTreeTests {
     }
 
     @Test(
+        "is asked to end where it is all that is left and holds the pipes",
+        arguments: Holding.allCases
+    )
+    func stopWhileDraining(holding: Holding) async throws {
+        try await Service.run(holding, configure: { $0.drain = .seconds(60) }) { service in
+            let time = uniqueSleep()
+            let client = try RawClient(service)
+            try start(
+                "(trap 'echo asked; exit' TERM; echo ready; sleep \(time) & wait) & exit 4",
+                on: client
+            )
+            try client.waitForOutput("ready\n", 3)
+            let instance = try service.registry.instance(
+                try ExecKey(container: "tree", exec: "one")
+            )
+            let began = ContinuousClock.now
+            try instance.stop(.client)
+            let said = try client.session(3)
+            // By its signal, not by the end of the grace.
+            #expect(ContinuousClock.now - began < .seconds(5))
+            #expect(said.text(.stdout).contains("asked"))
+            #expect((said.exit?.code, said.exit?.drained) == (4, true))
+            #expect(living(time).isEmpty)
+        }
+    }
+
+    @Test("of 1,000 execs ends when all of them are stopped at once", arguments: Holding.allCases)
+    func stoppedTogether(holding: Holding) async throws {
+        try await Service.run(holding) { service in
+            let client = try RawClient(service)
+            let count = 1_000
+            for number in 0..<count {
+                let command = Command(["sleep", "3000"])
+                let start = Start(containerID: "all", execID: "e\(number)", command: command)
+                let payload = SessionRequest.start(start).encode()
+                let id = UInt32(number * 2 + 3)
+                try client.open("Session", payload, id: id, flags: .remoteOpen)
+            }
+            while service.registry.instances().count < count { await Task.yield() }
+            let began = ContinuousClock.now
+            for instance in service.registry.instances() { try instance.stop(.client) }
+            for instance in service.registry.instances() {
+                #expect(try await instance.waitForExit().signal == SIGTERM)
+            }
+            #expect(ContinuousClock.now - began < .seconds(30))
+        }
+    }
+
+    @Test(
         "may outlive a process that ends by itself, until the server ends",
         arguments: Holding.allCases
     )

@@ -1,0 +1,60 @@
+internal import Kernel
+internal import Synchronization
+
+/// All processes as they were at one moment, and what is asked of that for one exec after another.
+struct ProcessIndex: Sendable {
+    let takenAt: Instant
+    let records: [Int32: ProcessRecord]
+    /// Those who have lost their parents, and are no execs of this server's.
+    let orphans: [ProcessRecord]
+    private let table: ProcessTable
+    private let sessions: [Int32: [ProcessRecord]]
+
+    fileprivate init(isExec: (Int32) -> Bool) {
+        takenAt = SystemClocks().now
+        table = ProcessTable.snapshot()
+        records = Dictionary(table.processes.map { ($0.pid, $0) }) { first, _ in first }
+        sessions = Dictionary(grouping: table.processes, by: \.session)
+        let fosters = Self.ancestors(of: ThisProcess.pid, in: records)
+        orphans = table.processes.filter {
+            fosters.contains($0.parent) && !$0.hasEnded && !isExec($0.pid)
+        }
+    }
+
+    /// Whether it tells anything: without descriptors /proc seems to be empty.
+    var isComplete: Bool { records[ThisProcess.pid] != nil }
+
+    func members(ofSession session: Int32) -> [ProcessRecord] { sessions[session] ?? [] }
+
+    func descendants(of pids: Set<Int32>) -> [ProcessRecord] { table.descendants(of: pids) }
+
+    /// Who may have become the parent of an orphan: this process, or one above it.
+    private static func ancestors(
+        of pid: Int32,
+        in records: [Int32: ProcessRecord],
+    ) -> Set<Int32> {
+        var found: Set<Int32> = [1]
+        var next = pid
+        while found.insert(next).inserted, let parent = records[next]?.parent { next = parent }
+        return found
+    }
+}
+
+/// The newest index, shared by all execs that have no cgroup: to read all of /proc takes long where
+/// there is much in it. Any thread.
+final class ProcessIndexes: Sendable {
+    private let children: ChildTable
+    private let newest = Mutex<ProcessIndex?>(nil)
+
+    init(_ children: ChildTable) { self.children = children }
+
+    /// One that was taken at this moment or later.
+    func index(since: Instant) -> ProcessIndex {
+        newest.withLock { newest in
+            if let newest, newest.takenAt >= since { return newest }
+            let taken = ProcessIndex { children.contains($0) }
+            newest = taken
+            return taken
+        }
+    }
+}
