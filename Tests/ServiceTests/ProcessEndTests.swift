@@ -246,6 +246,38 @@ struct ProcessEndTests {
         }
     }
 
+    @Test("is traced by somebody is told truthfully once that one is through with it")
+    func traced() async throws {
+        try await Service.run { service in
+            let client = try RawClient(service)
+            var command = Command(["sh", "-c", "echo ready; read x; exit 9"])
+            command.stdin = true
+            try client.start(Start(containerID: "a", execID: "traced", command: command), id: 3)
+            try client.waitForOutput("ready\n", 3)
+            let key = try ExecKey(container: "a", exec: "traced")
+            let instance = try service.registry.instance(key)
+            // PTRACE_SEIZE; the kernel keeps the end from us until the tracer has gone.
+            let script = """
+                import ctypes, sys
+                libc = ctypes.CDLL(None, use_errno=True)
+                if libc.ptrace(0x4206, \(instance.info.pid), 0, 0): sys.exit(77)
+                print("seized", flush=True)
+                sys.stdin.read()
+                """
+            var tracer = Command(["python3", "-c", script])
+            tracer.stdin = true
+            try client.start(Start(containerID: "a", execID: "tracer", command: tracer), id: 5)
+            let seized = try client.nextText(5)
+            // Not everybody may trace.
+            guard seized == "seized\n" else { return }
+            try client.send(SessionRequest.closeStdin, id: 3)
+            while ProcessRecord.read(instance.info.pid)?.hasEnded != true { await Task.yield() }
+            try client.send(SessionRequest.closeStdin, id: 5)
+            let exit = try await instance.waitForExit()
+            #expect((exit.code, exit.reason) == (9, .natural))
+        }
+    }
+
     private static func placed(_ text: String, _ service: Service) -> String {
         text.hasPrefix("@") ? service.directory + text.dropFirst() : text
     }
@@ -283,6 +315,21 @@ struct ProcessEndTests {
 }
 
 extension RawClient {
+    /// What stream `id` says first; empty: nothing before its exit.
+    fileprivate func nextText(_ id: UInt32) throws -> String {
+        while true {
+            let frame = try next()
+            guard frame.header.streamID == id, frame.header.type == .data, !frame.isEnd else {
+                continue
+            }
+            switch try decode(SessionResponse.self, frame.payload) {
+            case .output(let output): return String(decoding: output.bytes, as: UTF8.self)
+            case .exit: return ""
+            default: continue
+            }
+        }
+    }
+
     /// Reads stream `id` until it has said `text`; what came before that is dropped.
     func waitForOutput(_ text: String, _ id: UInt32) throws {
         var said = ""
