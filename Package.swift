@@ -43,9 +43,22 @@ let package = Package(
             dependencies: ["ExecModel", "Kernel", "Wire"],
             swiftSettings: settings,
         ),
+        .systemLibrary(
+            name: "CLua",
+            pkgConfig: "lua5.4",
+            providers: [.apt(["liblua5.4-dev"])],
+        ),
+        .target(name: "CLuaBridge", dependencies: ["CLua"]),
+        .target(
+            name: "ExecLua",
+            dependencies: ["ExecModel", "Kernel", "ExecServer", "ExecClient", "CLuaBridge"],
+            swiftSettings: settings,
+        ),
         .executableTarget(
             name: "execstream",
-            dependencies: ["ExecModel", "Kernel", "ExecCore", "ExecServer", "ExecClient"],
+            dependencies: [
+                "ExecModel", "Kernel", "ExecCore", "ExecServer", "ExecClient", "ExecLua",
+            ],
             swiftSettings: settings,
         ),
         .executableTarget(
@@ -79,6 +92,13 @@ let package = Package(
         .testTarget(
             name: "ClientTests",
             dependencies: ["ExecClient", "ExecModel", "Kernel", "Wire"],
+            swiftSettings: settings,
+        ),
+        .testTarget(
+            name: "LuaTests",
+            dependencies: [
+                "ExecLua", "ExecCore", "ExecServer", "ExecClient", "ExecModel", "Kernel",
+            ],
             swiftSettings: settings,
         ),
         .testTarget(

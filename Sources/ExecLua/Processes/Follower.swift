@@ -1,0 +1,38 @@
+internal import ExecClient
+internal import ExecModel
+
+/// One stream of an exec, read from the server's log. The loop's thread only; one reader at a time.
+final class Follower: @unchecked Sendable {
+    // Unchecked: its tasks run on the script's loop, one after the other.
+    private let session: Session
+    private let stream: ExecStream
+    private var rest: ArraySlice<UInt8> = []
+    private(set) var hasEnded = false
+
+    /// Begins after this sequence.
+    init(_ key: ExecKey, _ stream: ExecStream, after sequence: UInt64, client: ExecClient) {
+        var view = View()
+        view.readOnly = true
+        view.windowBytes = ScriptProcess.windowBytes
+        view.from = sequence == 0 ? .start : .after(sequence: sequence)
+        session = client.attach(key, view: view)
+        self.stream = stream
+    }
+
+    /// What comes next of the stream, at most `max` bytes; empty at its end.
+    func next(max: Int) async throws(ExecError) -> ArraySlice<UInt8> {
+        var events = session.events.makeAsyncIterator()
+        while rest.isEmpty, !hasEnded {
+            guard let event = try await events.next(isolation: nil) else {
+                hasEnded = true
+                break
+            }
+            if case .output(let chunk) = event, chunk.stream == stream { rest = chunk.bytes[...] }
+        }
+        let piece = rest.prefix(max)
+        rest = rest.dropFirst(piece.count)
+        return piece
+    }
+
+    func close() { session.close() }
+}
