@@ -52,7 +52,7 @@ final class Context {
     }
 
     /// From the file that was named, the environment, or the default server's state.
-    private func token() throws(ExecError) -> String? {
+    func token() throws(ExecError) -> String? {
         if let path = arguments.value("token-file") {
             do throws(Errno) {
                 return try TokenFile.read(path)

@@ -45,6 +45,7 @@ struct Failure: Error, Equatable {
 
 /// The program's own exit codes; all others are an exec's.
 enum ExitCode {
+    static let scriptFailed: Int32 = 1
     static let usage: Int32 = 2
     static let timedOut: Int32 = 124
     static let failed: Int32 = 125

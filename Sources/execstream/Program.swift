@@ -18,6 +18,7 @@ enum Program {
         PsCommand.self,
         StatusCommand.self, SignalCommand.self, StopCommand.self, PauseCommand.self,
         ResumeCommand.self, EventsCommand.self, PublishCommand.self, RemoveCommand.self,
+        LuaCommand.self,
         HelpCommand.self, VersionCommand.self,
     ]
 
@@ -65,6 +66,8 @@ enum Program {
             return arguments?.has("interactive") == true ? Conversation.signals : []
         case PublishCommand.spec.name:
             return [SIGINT, SIGTERM]
+        case LuaCommand.spec.name:
+            return [SIGINT, SIGTERM, SIGHUP]
         default:
             return []
         }

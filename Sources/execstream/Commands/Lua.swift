@@ -1,0 +1,96 @@
+internal import ExecLua
+internal import ExecModel
+internal import Glibc
+internal import Kernel
+
+/// `execstream lua`: runs a script that runs processes.
+enum LuaCommand: ProgramCommand {
+    static let spec = CommandSpec(
+        name: "lua",
+        summary: "Run a script in Lua that runs processes",
+        operandsUsage: "SCRIPT [ARG]...",
+        operandCount: 1...Int.max,
+        rest: .fromFirstOperand,
+        options: [
+            .value("address", "ADDR", "the server: unix:PATH or tcp:HOST:PORT (one of its own)"),
+            .value("token-file", "FILE", "the file with the server's token ($EXECSTREAM_TOKEN)"),
+            .value("resources", "FILE", "what exec.get knows, beside process:native"),
+        ],
+        isClient: false,
+        details: [
+            """
+            The script gets at processes by require("exec"); Docs/lua.md tells how. Without --address they
+            run in a server of its own, within this process. All that it has started is stopped when it
+            ends.
+            """,
+            """
+            Ends with the integer that the script returns, 0 if none; 1 where it fails, with a traceback;
+            125 where it can't be read; 130 or 143 after SIGINT or SIGTERM, which end it. A second signal
+            kills what is being stopped.
+            """,
+        ],
+    )
+
+    static func run(_ arguments: Arguments, _ context: Context) async throws(Failure) -> Int32 {
+        let options = try options(arguments, context)
+        // Each process takes several.
+        _ = ResourceLimits.raiseOpenFiles()
+        let script = Script(options)
+        let end = try await withSignals([SIGINT, SIGTERM]) { (signals) throws(Failure) in
+            // Cancelled, and waited for, when this returns.
+            async let _ = pass(signals, to: script)
+            return await script.run()
+        }
+        switch end {
+        case .returned(let code):
+            return code
+        case .failed(let message):
+            context.console.note("execstream: \(message)\n")
+            return ExitCode.scriptFailed
+        case .unreadable(let reason):
+            throw Failure(reason)
+        case .interrupted(let signal):
+            return 128 + signal
+        }
+    }
+
+    private static func pass(_ signals: AsyncStream<Int32>, to script: Script) async {
+        var isFirst = true
+        for await number in signals {
+            if isFirst { script.interrupt(number) } else { script.hurry() }
+            isFirst = false
+        }
+    }
+
+    private static func options(
+        _ arguments: Arguments,
+        _ context: Context,
+    ) throws(Failure) -> ScriptOptions {
+        let server: ScriptServer
+        if let address = arguments.value("address") {
+            do throws(ExecError) {
+                server = .server(address: address, token: try context.token())
+            } catch {
+                throw Failure(error)
+            }
+        } else {
+            let directory =
+                context.environment["TMPDIR"].flatMap { $0.isEmpty ? nil : $0 } ?? "/tmp"
+            server = .embedded(environment: context.environment, directory: directory)
+        }
+        let console = context.console
+        var options = ScriptOptions(path: arguments.operands[0], server: server) { message in
+            console.note("execstream: \(message)\n")
+        }
+        options.arguments = Array(arguments.operands.dropFirst())
+        options.clientName = "execstream/\(Version.text)"
+        if let path = arguments.value("resources") {
+            do throws(ResourceProblem) {
+                options.resources = try ResourceFile.read(path)
+            } catch {
+                throw Failure(error.message)
+            }
+        }
+        return options
+    }
+}

@@ -1,0 +1,185 @@
+import Glibc
+import Kernel
+import Testing
+
+@Suite("execstream lua, as a program", .serialized, .timeLimit(.minutes(2)))
+struct LuaCommandTests {
+    /// Lends a house with a script in it; with `form` `server` a server runs, and is used.
+    private func withScript(
+        _ text: String,
+        server: Bool = false,
+        _ body: (House, _ words: [String]) async throws -> Void,
+    ) async throws {
+        let run = { (house: House) in
+            let path = "\(house.directory)/script.lua"
+            try Files.writeAtomically(path, Array(text.utf8))
+            let address = server ? ["--address", try house.address] : []
+            try await body(house, ["lua"] + address + [path])
+        }
+        if server { try await House.run([], run) } else { try await House.withoutServer(run) }
+    }
+
+    /// A script that starts a process that writes its number to `pid`, says so, and waits for it.
+    private static let waiting = """
+        local p = require("exec").get("process:native"):exec("echo $$ > pid; echo up; exec sleep 1000", {
+            work_dir = arg[0]:match("^(.*)/"),
+        })
+        p:start()
+        print(p:stdout_stream():read(2))
+
+        """
+
+    private func pid(_ house: House) throws -> Int32 {
+        let bytes = try Files.readSmall("\(house.directory)/pid", max: 64)
+        return Int32(String(decoding: bytes, as: UTF8.self).filter { $0 != "\n" }) ?? 0
+    }
+
+    private func isGone(_ pid: Int32) -> Bool { kill(pid, 0) == -1 && errno == ESRCH }
+
+    @Test("ends with what the script returns, and passes its arguments", arguments: [false, true])
+    func returned(_ server: Bool) async throws {
+        let text = """
+            local p = require("exec").get("process:native"):exec("cat; exit 7")
+            p:start()
+            p:write_stdin(table.concat({ ... }, " "))
+            p:close_stdin()
+            print(p:stdout_stream():read())
+            return (p:wait())
+            """
+        try await withScript(text, server: server) { house, words in
+            let said = try await house.start(words + ["a", "--address", "-x"]).end()
+            #expect(said.code == 7)
+            #expect(said.stdout == "a --address -x\n")
+            #expect(said.stderr == "")
+        }
+    }
+
+    @Test("ends with 1 and a traceback where the script fails")
+    func failed() async throws {
+        try await withScript("local function f() error('boom') end\nf()") { house, words in
+            let said = try await house.start(words).end()
+            #expect(said.code == 1)
+            #expect(said.stderr.hasPrefix("execstream: \(house.directory)/script.lua:1: boom\n"))
+            #expect(said.stderr.contains("stack traceback:"))
+        }
+    }
+
+    @Test("ends with 125 and one line where there is no such script, or a bad resource file")
+    func missing() async throws {
+        try await House.withoutServer { house in
+            let said = try await house.run("lua", "/none/such.lua")
+            #expect(said.code == 125)
+            #expect(
+                said.stderr == "execstream: cannot open /none/such.lua: No such file or directory\n"
+            )
+            let path = "\(house.directory)/resources.json"
+            try Files.writeAtomically(path, Array("{\n1}".utf8))
+            let other = try await house.run("lua", "--resources", path, "x.lua")
+            #expect(other.code == 125)
+            #expect(
+                other.stderr
+                    == "execstream: the resource file '\(path)' is wrong: line 2: a name in quotes was expected\n"
+            )
+        }
+    }
+
+    @Test("ends with 2 for wrong usage")
+    func usage() async throws {
+        try await House.withoutServer { house in
+            let ended = try await house.run("lua")
+            #expect(ended.code == 2)
+            let unknown = try await house.run("lua", "--nope", "x.lua")
+            #expect(unknown.code == 2)
+        }
+    }
+
+    @Test(
+        "a signal ends it, with all that it has started",
+        arguments: [(SIGINT, 130), (SIGTERM, 143)] as [(Int32, Int32)],
+        [false, true],
+    )
+    func interrupted(_ signal: (number: Int32, code: Int32), _ server: Bool) async throws {
+        try await withScript(Self.waiting + "p:wait()", server: server) { house, words in
+            let child = try house.start(words)
+            try await child.prints("up\n")
+            let pid = try self.pid(house)
+            #expect(!isGone(pid))
+            child.signal(signal.number)
+            let said = try await child.end()
+            #expect(said.code == signal.code)
+            #expect(said.stderr == "")
+            #expect(isGone(pid))
+            if server {
+                let ended = try await house.run("ps", "-a", "--json")
+                #expect(ended.stdout == "")
+            }
+        }
+    }
+
+    @Test("a signal ends it also where the script never waits")
+    func busy() async throws {
+        try await withScript(Self.waiting + "io.stdout:flush() while true do end") { house, words in
+            let child = try house.start(words)
+            try await child.prints("up\n")
+            let pid = try self.pid(house)
+            child.signal(SIGINT)
+            let ended = try await child.end()
+            #expect(ended.code == 130)
+            #expect(isGone(pid))
+        }
+    }
+
+    @Test("a second signal kills what ignores the first")
+    func hurried() async throws {
+        let text = """
+            local p = require("exec").get("process:native"):exec(
+                "trap 'echo stopping' TERM; echo $$ > pid; echo up; while :; do sleep 0.1; done",
+                { work_dir = arg[0]:match("^(.*)/") }
+            )
+            p:start()
+            print(p:stdout_stream():read(2))
+            p:wait()
+            """
+        try await withScript(text) { house, words in
+            let child = try house.start(words)
+            try await child.prints("up\n")
+            let pid = try self.pid(house)
+            child.signal(SIGINT)
+            child.signal(SIGINT)
+            child.signal(SIGTERM)
+            let ended = try await child.end()
+            #expect(ended.code == 130)
+            #expect(isGone(pid))
+        }
+    }
+
+    @Test("what it prints is there before it waits")
+    func flushed() async throws {
+        let text = "print('before') io.write('half') time.sleep('1h')"
+        try await withScript(text) { house, words in
+            let child = try house.start(words)
+            try await child.prints("before\nhalf")
+            child.signal(SIGTERM)
+            let ended = try await child.end()
+            #expect(ended.code == 143)
+        }
+    }
+
+    @Test("a coroutine that fails is told at once; help explains it all")
+    func told() async throws {
+        let text = """
+            coroutine.spawn(function() error("within") end)
+            time.sleep("10ms")
+            print("after")
+            """
+        try await withScript(text) { house, words in
+            let said = try await house.start(words).end()
+            #expect(said.code == 1)
+            #expect(said.stdout == "after\n")
+            #expect(said.stderr.hasPrefix("execstream: the coroutine spawned at "))
+            #expect(said.stderr.contains("script.lua:1: within\nstack traceback:"))
+            let help = try await house.run("help", "lua")
+            #expect(help.stdout.contains("--resources FILE"))
+        }
+    }
+}
