@@ -95,7 +95,7 @@ struct LuaCommandTests {
 
     @Test(
         "a signal ends it, with all that it has started",
-        arguments: [(SIGINT, 130), (SIGTERM, 143)] as [(Int32, Int32)],
+        arguments: [(SIGINT, 130), (SIGTERM, 143), (SIGHUP, 129)] as [(Int32, Int32)],
         [false, true],
     )
     func interrupted(_ signal: (number: Int32, code: Int32), _ server: Bool) async throws {

@@ -25,8 +25,8 @@ enum LuaCommand: ProgramCommand {
             """,
             """
             Ends with the integer that the script returns, 0 if none; 1 where it fails, with a traceback;
-            125 where it can't be read; 130 or 143 after SIGINT or SIGTERM, which end it. A second signal
-            kills what is being stopped.
+            125 where it can't be read. SIGINT, SIGTERM and SIGHUP end the script, with 130, 143 and 129; a
+            second signal kills what is being stopped.
             """,
         ],
     )
@@ -36,7 +36,7 @@ enum LuaCommand: ProgramCommand {
         // Each process takes several.
         _ = ResourceLimits.raiseOpenFiles()
         let script = Script(options)
-        let end = try await withSignals([SIGINT, SIGTERM]) { (signals) throws(Failure) in
+        let end = try await withSignals([SIGINT, SIGTERM, SIGHUP]) { (signals) throws(Failure) in
             // Cancelled, and waited for, when this returns.
             async let _ = pass(signals, to: script)
             return await script.run()
