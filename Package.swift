@@ -51,7 +51,9 @@ let package = Package(
         .target(name: "CLuaBridge", dependencies: ["CLua"]),
         .target(
             name: "ExecLua",
-            dependencies: ["ExecModel", "Kernel", "ExecServer", "ExecClient", "CLuaBridge"],
+            dependencies: [
+                "ExecModel", "Kernel", "ExecCore", "ExecServer", "ExecClient", "CLuaBridge",
+            ],
             swiftSettings: settings,
         ),
         .executableTarget(

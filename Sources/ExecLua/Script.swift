@@ -1,4 +1,4 @@
-internal import ExecModel
+package import ExecCore
 internal import Kernel
 internal import Synchronization
 
@@ -128,9 +128,9 @@ package struct ScriptOptions: Sendable {
 
 /// A script's own server.
 package enum ScriptServer: Sendable {
-    /// One in this process, made when it is needed. Commands start from `environment`; what it needs
-    /// on disk is in a directory of its own in `directory`.
-    case embedded(environment: [String: String], directory: String)
+    /// One in this process, made when it is needed. What it needs on disk is in a directory of its own
+    /// in `directory`.
+    case embedded(ProcessOptions, directory: String)
     /// One that runs already.
     case server(address: String, token: String?)
 }

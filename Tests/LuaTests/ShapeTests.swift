@@ -307,6 +307,44 @@ struct ShapeTests {
         )
     }
 
+    @Test("option tty: a terminal, which can be resized", arguments: Form.allCases)
+    func terminal(_ form: Form) async throws {
+        try await check(
+            form,
+            """
+            local function until_seen(stream, text)
+                local seen = ""
+                while not seen:find(text, 1, true) do
+                    seen = seen .. assert(stream:read(), "the end came after " .. seen)
+                end
+            end
+            local p = start("trap 'stty size; exit 3' WINCH; test -t 2 && stty size; echo $TERM; while :; do sleep 0.05; done", {
+                tty = { rows = 30, cols = 100, term = "vt100" },
+            })
+            local out = p:stdout_stream()
+            until_seen(out, "30 100\\r\\nvt100\\r\\n")
+            expect("3: true, 30, 100", p:info().tty, p:info().rows, p:info().cols)
+            expect('2: nil, "a terminal has 1 to 65535 rows and columns"', p:resize(0, 10))
+            expect('2: nil, "a terminal has 1 to 65535 rows and columns"', p:resize(10, 65536))
+            expect("2: true, nil", p:resize(40, 120))
+            until_seen(out, "40 120")
+            expect("2: nil, nil", p:stderr_stream():read())
+            expect("1: 3", (p:wait()))
+            expect('2: nil, "the process is closed"', p:resize(1, 1))
+
+            local q = start("stty size; read line; echo got $line", { tty = true })
+            out = q:stdout_stream()
+            until_seen(out, "24 80")
+            local again = exec.attach(q:info().container_id, q:info().exec_id)
+            expect("2: true, nil", again:resize(24, 81))
+            again:close()
+            expect("2: true, nil", q:write_stdin("typed\\n"))
+            until_seen(out, "got typed")
+            expect("1: 0", (q:wait()))
+            """
+        )
+    }
+
     @Test("env and work_dir are the process's", arguments: Form.allCases)
     func environment(_ form: Form) async throws {
         try await check(

@@ -39,7 +39,7 @@ struct Stage: Sendable {
 
     /// Lends a stage to `body`; afterwards nothing of it is left.
     static func run<R>(_ form: Form, _ body: (Stage) async throws -> R) async throws -> R {
-        _ = ResourceLimits.raiseOpenFiles()
+        ResourceLimits.raiseOpenFiles()
         let directory = try Files.makeTemporaryDirectory(in: "/tmp", prefix: "execstream-test-")
         defer { try? Files.removeTree(directory) }
         let server = form == .server ? try makeServer(directory) : nil
@@ -55,12 +55,16 @@ struct Stage: Sendable {
         }
     }
 
-    /// What the environment of commands starts from.
-    static let environment = ["PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/"]
+    /// How commands are started.
+    static var processes: ProcessOptions {
+        var processes = ProcessOptions()
+        processes.baseEnvironment = ["PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/"]
+        return processes
+    }
 
     private static func makeServer(_ directory: String) throws -> ExecServer {
         var options = ServerOptions(listen: ["unix:\(directory)/socket"])
-        options.baseEnvironment = environment
+        options.processes = processes
         let configuration = RegistryConfiguration(stateDirectory: "\(directory)/state")
         let server = try ExecServer(
             registry: ExecSessionRegistry(configuration: configuration),
@@ -92,7 +96,7 @@ struct Stage: Sendable {
         var options = ScriptOptions(
             path: path,
             server: server == nil
-                ? .embedded(environment: Self.environment, directory: directory)
+                ? .embedded(Self.processes, directory: directory)
                 : .server(address: "unix:\(directory)/socket", token: nil),
             report: { reports.add($0) },
         )

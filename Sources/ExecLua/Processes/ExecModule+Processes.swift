@@ -47,10 +47,10 @@ extension ExecModule {
 
     func resize(_ number: Int64, _ rows: Int64, _ columns: Int64, in thread: LuaThread) -> Answer {
         started(number) { process in
-            guard process.hasTerminal, let session = process.session else {
-                return .failure("the process has no terminal")
+            guard process.hasTerminal else { return .failure("the process has no terminal") }
+            guard !process.isOver, let session = process.input() else {
+                return .failure("the process has finished")
             }
-            if process.isOver { return .failure("the process has finished") }
             guard let rows = UInt16(exactly: rows), let columns = UInt16(exactly: columns),
                 rows > 0, columns > 0
             else { return .failure("a terminal has 1 to 65535 rows and columns") }

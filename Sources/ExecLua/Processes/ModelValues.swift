@@ -38,6 +38,8 @@ extension LuaValue {
             ("argv", .list(info.argv.map { .text($0) })),
             ("labels", .table(labels)),
             ("tty", .boolean(info.tty)),
+            ("rows", info.window.map { .integer(Int64($0.rows)) } ?? .none),
+            ("cols", info.window.map { .integer(Int64($0.columns)) } ?? .none),
             ("viewers", .integer(Int64(info.viewers))),
             ("stdout_bytes", .integer(Int64(clamping: info.stdoutBytes))),
             ("stderr_bytes", .integer(Int64(clamping: info.stderrBytes))),

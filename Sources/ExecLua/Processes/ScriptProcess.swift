@@ -26,7 +26,7 @@ final class ScriptProcess: @unchecked Sendable {
     var streams: [ExecStream: StreamState] = [:]
     var output = ProcessOutput()
     private(set) var session: Session?
-    /// What takes stdin for an exec that is only watched: the watching session must not.
+    /// What takes these for an exec that is only watched: the watching session must not.
     private var stdinSession: Session?
     private var beginning: (waiter: Waiter, answer: Answer)?
     private var exitWaiters: [Waiter] = []
@@ -154,7 +154,7 @@ final class ScriptProcess: @unchecked Sendable {
         settle()
     }
 
-    /// The session that takes stdin.
+    /// The session that takes stdin and sizes.
     func input() -> Session? {
         guard isAttached else { return session }
         if let stdinSession { return stdinSession }

@@ -1,3 +1,4 @@
+internal import ExecCore
 internal import ExecModel
 internal import ExecServer
 internal import Kernel
@@ -10,8 +11,8 @@ final class EmbeddedServer: Sendable {
     private let server: ExecServer
     private let directory: String
 
-    /// Starts it. Commands start from `environment`; the directory is made in `parent`.
-    init(environment: [String: String], parent: String) throws(ExecError) {
+    /// Starts it; the directory is made in `parent`.
+    init(_ processes: ProcessOptions, parent: String) throws(ExecError) {
         do throws(Errno) {
             directory = try Files.makeTemporaryDirectory(in: parent, prefix: "execstream-lua-")
         } catch {
@@ -25,7 +26,7 @@ final class EmbeddedServer: Sendable {
             // A script may put all into one container.
             configuration.instancesPerContainerMax = configuration.instancesMax
             var options = ServerOptions(listen: ["unix:\(directory)/socket"])
-            options.baseEnvironment = environment
+            options.processes = processes
             // There is one connection, and it lives on one loop.
             options.loopCount = 1
             // Each process is a call, and each that is waited for in another way is one more.

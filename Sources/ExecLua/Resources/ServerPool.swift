@@ -62,8 +62,8 @@ final class ServerPool: Sendable {
             switch own {
             case .server(let address, let token):
                 return try ExecClient(address: address, token: token, options: options)
-            case .embedded(let environment, let directory):
-                let embedded = try EmbeddedServer(environment: environment, parent: directory)
+            case .embedded(let processes, let directory):
+                let embedded = try EmbeddedServer(processes, parent: directory)
                 state.withLock { $0.embedded = embedded }
                 return try ExecClient(address: embedded.address, options: options)
             }

@@ -1,3 +1,4 @@
+internal import ExecCore
 internal import ExecLua
 internal import ExecModel
 internal import Glibc
@@ -34,7 +35,7 @@ enum LuaCommand: ProgramCommand {
     static func run(_ arguments: Arguments, _ context: Context) async throws(Failure) -> Int32 {
         let options = try options(arguments, context)
         // Each process takes several.
-        _ = ResourceLimits.raiseOpenFiles()
+        ResourceLimits.raiseOpenFiles()
         let script = Script(options)
         let end = try await withSignals([SIGINT, SIGTERM, SIGHUP]) { (signals) throws(Failure) in
             // Cancelled, and waited for, when this returns.
@@ -76,7 +77,11 @@ enum LuaCommand: ProgramCommand {
         } else {
             let directory =
                 context.environment["TMPDIR"].flatMap { $0.isEmpty ? nil : $0 } ?? "/tmp"
-            server = .embedded(environment: context.environment, directory: directory)
+            var processes = ProcessOptions()
+            processes.baseEnvironment = context.environment
+            // Commands get what this program was given, not what it takes.
+            processes.openFilesMax = ResourceLimits.openFiles.soft
+            server = .embedded(processes, directory: directory)
         }
         let console = context.console
         var options = ScriptOptions(path: arguments.operands[0], server: server) { message in
