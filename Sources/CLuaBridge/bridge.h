@@ -33,6 +33,8 @@ int elua_settle(lua_State *L, int answer);
 int elua_suspend(lua_State *L, lua_KFunction continuation);
 void elua_resumed(lua_State *L);
 bool elua_is_suspended(lua_State *coroutine);
+/// To be called for a new state, before there is any coroutine.
+void elua_clear_marks(lua_State *main);
 /// Marks a coroutine as the scheduler's.
 void elua_own(lua_State *coroutine);
 bool elua_is_owned(lua_State *coroutine);

@@ -45,6 +45,7 @@ static int open_all(lua_State *L) {
 lua_State *elua_open(elua_host *host) {
     lua_State *L = luaL_newstate();
     if (L == NULL) return NULL;
+    elua_clear_marks(L);
     lua_pushcfunction(L, open_all);
     lua_pushlightuserdata(L, host);
     if (lua_pcall(L, 1, 0, 0) == LUA_OK) return L;

@@ -3,8 +3,11 @@
 
 enum { OWNED = 1, SUSPENDED = 2 };
 
-// A new coroutine's extra space is a copy of the main one's, in which nothing is ever set.
+// A new coroutine's extra space is a copy of the main one's, in which nothing is ever set. That one's
+// is whatever memory it was given.
 static unsigned char *marks(lua_State *coroutine) { return lua_getextraspace(coroutine); }
+
+void elua_clear_marks(lua_State *main) { *marks(main) = 0; }
 
 bool elua_is_suspended(lua_State *coroutine) { return *marks(coroutine) & SUSPENDED; }
 
