@@ -4,6 +4,8 @@ internal import Synchronization
 /// All processes as they were at one moment, and what is asked of that for one exec after another.
 struct ProcessIndex: Sendable {
     let takenAt: Instant
+    /// How long that took.
+    private let time: Duration
     let records: [Int32: ProcessRecord]
     /// Those who have lost their parents, and are no execs of this server's.
     let orphans: [ProcessRecord]
@@ -11,7 +13,8 @@ struct ProcessIndex: Sendable {
     private let sessions: [Int32: [ProcessRecord]]
 
     fileprivate init(isExec: (Int32) -> Bool) {
-        takenAt = SystemClocks().now
+        let began = SystemClocks().now
+        takenAt = began
         table = ProcessTable.snapshot()
         records = Dictionary(table.processes.map { ($0.pid, $0) }) { first, _ in first }
         sessions = Dictionary(grouping: table.processes, by: \.session)
@@ -19,6 +22,12 @@ struct ProcessIndex: Sendable {
         orphans = table.processes.filter {
             fosters.contains($0.parent) && !$0.hasEnded && !isExec($0.pid)
         }
+        time = SystemClocks().now - began
+    }
+
+    /// Whether it is new enough to remember by: where a look takes long, there are fewer of them.
+    fileprivate var isRecent: Bool {
+        SystemClocks().now < takenAt + max(.milliseconds(100), time * 10)
     }
 
     /// Whether it tells anything: without descriptors /proc seems to be empty.
@@ -47,6 +56,12 @@ final class ProcessIndexes: Sendable {
     private let newest = Mutex<ProcessIndex?>(nil)
 
     init(_ children: ChildTable) { self.children = children }
+
+    /// One that was taken not long ago.
+    func recentIndex() -> ProcessIndex {
+        let recent = newest.withLock { newest in newest?.isRecent == true ? newest : nil }
+        return recent ?? index(since: SystemClocks().now)
+    }
 
     /// One that was taken at this moment or later.
     func index(since: Instant) -> ProcessIndex {

@@ -24,8 +24,6 @@ final class TracedOffspring: Offspring {
     private static let lookTime = Duration.milliseconds(50)
     /// Of many that end together, one look is enough.
     private static let gatherTime = Duration.milliseconds(5)
-    /// What is only remembered may be as old as this.
-    private static let noteAgeMax = Duration.milliseconds(100)
 
     /// `leader` has just been started.
     init(of leader: Int32, mark: ProcessMark?, cgroup: Cgroup?, indexes: ProcessIndexes) {
@@ -37,8 +35,7 @@ final class TracedOffspring: Offspring {
     var pids: [Int32] { (find() ?? []).map(\.pid) }
 
     func note() {
-        let since = SystemClocks().now + (.zero - Self.noteAgeMax)
-        for record in find(since: since) ?? [] { meet(record) }
+        for record in find(in: indexes.recentIndex()) ?? [] { meet(record) }
     }
 
     func tellIfEmpty(on loop: EventLoop, _ done: @escaping (Bool) -> Void) {
@@ -79,7 +76,10 @@ final class TracedOffspring: Offspring {
 
     /// Who is left, as it was then or later; nil: it can't be told.
     private func find(since: Instant = SystemClocks().now) -> [ProcessRecord]? {
-        let index = indexes.index(since: since)
+        find(in: indexes.index(since: since))
+    }
+
+    private func find(in index: ProcessIndex) -> [ProcessRecord]? {
         guard index.isComplete else { return nil }
         forgetEnded(index.records)
         // A session's number is its leader's, and can be another's once that has gone.

@@ -93,7 +93,7 @@ struct ManyExecsTests {
     }
 
     /// `EXECSTREAM_MANY_EXECS` makes it fewer, for sanitizers.
-    private static let many =
+    static let many =
         getenv("EXECSTREAM_MANY_EXECS").flatMap { Int(String(cString: $0)) } ?? 10_000
 
     @Test(
