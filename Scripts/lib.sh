@@ -12,6 +12,12 @@ test_packages=(
     "${build_packages[@]}" protobuf-c-compiler protobuf-compiler python3 python3-protobuf
     tmux vim-tiny less
 )
+# To measure: the compiler of the limits, and what others use.
+# shellcheck disable=SC2034
+bench_packages=(
+    "${build_packages[@]}" gcc libc6-dev binutils python3 socat openssh-server openssh-client
+    python3-grpcio
+)
 
 # On stderr: stdout is for what a script is asked for.
 say() {
