@@ -2,7 +2,7 @@
 """The driver of the benchmarks; Scripts/bench starts it, after building what it needs.
 
     bench.py --program EXECSTREAM --tools DIRECTORY [--static EXECSTREAM] [--quick] [--rounds N]
-             [--output FILE] [NAME...]
+             [--logs DIRECTORY] [--output FILE] [NAME...]
 """
 
 import argparse
@@ -32,7 +32,7 @@ class Bench:
         self.quick = options.quick
         self.rounds = 1 if options.quick else options.rounds
         self._tools = pathlib.Path(options.tools).absolute()
-        self._parent = machine.state_parent()
+        self._parent = options.logs
 
     def sandbox(self):
         return Sandbox(self._parent, self._tools)
@@ -69,6 +69,7 @@ def parse_arguments():
     parser.add_argument("--static")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--rounds", type=int, default=5, choices=range(1, 100), metavar="N")
+    parser.add_argument("--logs", default=machine.log_directory())
     parser.add_argument("--output")
     parser.add_argument("names", nargs="*", metavar="NAME")
     options = parser.parse_args()
@@ -83,7 +84,7 @@ def main():
     # So that sandboxes are cleaned up.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     bench = Bench(options)
-    facts = machine.facts(bench.rounds)
+    facts = machine.facts(options.logs, bench.rounds)
     taken = {}
     for name in options.names or ROWS:
         began = time.monotonic()

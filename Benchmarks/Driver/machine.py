@@ -10,7 +10,7 @@ LOAD_MAX = 0.5
 ROOM_BYTES = 10 << 30
 
 
-def facts(rounds):
+def facts(logs, rounds):
     """Pairs for the head of the results. To be asked before anything runs."""
     memory = _first_value("/proc/meminfo", "MemTotal").split()[0]
     load = os.getloadavg()[0]
@@ -20,13 +20,13 @@ def facts(rounds):
         ("processor", f"{_first_value('/proc/cpuinfo', 'model name')}, {os.cpu_count()} CPUs"),
         ("memory", f"{int(memory) / (1 << 20):.0f} GiB"),
         ("kernel", platform.release()),
-        ("logs in", state_parent()),
+        ("logs in", logs),
         ("load before", f"{load:.2f}{busy}"),
         ("rounds", rounds),
     ]
 
 
-def state_parent():
+def log_directory():
     """Where logs go: memory if there is room, so that no disk is in the figures."""
     shared = "/dev/shm"
     if os.path.isdir(shared):

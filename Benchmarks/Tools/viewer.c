@@ -17,6 +17,7 @@ enum { READ_BYTES = 256 << 10, PREFIX_BYTES = 128, FRAME_BYTES_MAX = 80 << 10, L
 
 struct connection {
     int fd;
+    int streams;     // that have not ended
     size_t skip;     // the rest of a payload that is only counted
     size_t carried;  // the beginning of a frame that has not all arrived
     uint8_t *carry;
@@ -62,6 +63,11 @@ static void note_exit(struct field exit_message, const uint8_t *end) {
     if (first.number == 1) errx(1, "an exec ended with %d", (int)first.value);
 }
 
+static void end_stream(struct connection *on) {
+    on->streams--;
+    streams_left--;
+}
+
 static void ready(void) {
     if (--ready_left > 0) return;
     puts("ready");
@@ -69,7 +75,9 @@ static void ready(void) {
 }
 
 // One frame, or as much of it as there is beyond its prefix.
-static void note_frame(const uint8_t *header, const uint8_t *end, int64_t arrived) {
+static void note_frame(
+    struct connection *on, const uint8_t *header, const uint8_t *end, int64_t arrived
+) {
     const uint8_t *at = header + HEADER_BYTES;
     if (header[8] == RESPONSE) errx(1, "the server refuses: %.*s", (int)(end - at), at);
     if (at < end) {
@@ -81,7 +89,7 @@ static void note_frame(const uint8_t *header, const uint8_t *end, int64_t arrive
         case EXIT: note_exit(message, end); break;
         }
     }
-    if (header[9] & REMOTE_CLOSED) streams_left--;
+    if (header[9] & REMOTE_CLOSED) end_stream(on);
 }
 
 // Takes what has arrived, and keeps what is not enough to be looked at.
@@ -107,7 +115,7 @@ static void parse(struct connection *on, const uint8_t *at, const uint8_t *end, 
             return;
         }
         size_t shown = whole < there ? whole : there;
-        note_frame(at, at + shown, arrived);
+        note_frame(on, at, at + shown, arrived);
         on->skip = whole - shown;
         at += shown;
     }
@@ -118,8 +126,9 @@ static void receive(struct connection *on) {
     ssize_t count = read(on->fd, at, READ_BYTES);
     if (count < 0) err(1, "reading");
     if (count == 0) {
-        if (!is_raw) errx(1, "the server has closed the connection");
-        streams_left--;
+        if (is_raw) end_stream(on);
+        if (on->streams > 0) errx(1, "the server has closed the connection");
+        close(on->fd);
         return;
     }
     uint8_t *begin = at - on->carried;
@@ -157,6 +166,7 @@ static int open_all(int count, char **words, int poll) {
     for (int i = 0; i < connections; i++) {
         struct connection *on = calloc(1, sizeof *on);
         if (on == NULL || (on->carry = malloc(FRAME_BYTES_MAX)) == NULL) err(1, "memory");
+        on->streams = streams_per_connection;
         on->fd = strcmp(words[1], "-") == 0 ? 0 : connect_to(words[1]);
         if (is_exec) say_hello(on->fd, words[2]);
         struct epoll_event event = {.events = EPOLLIN, .data.ptr = on};
