@@ -20,16 +20,15 @@ def run(bench):
         "idle viewer": (attach, each),
     }
     samples = bench.interleave({
-        "empty": lambda: sample(bench, lambda *_: None, 1),
+        "none": lambda: sample(bench, lambda *_: None, 1),
         **{name: lambda kind=kind: sample(bench, *kind) for name, kind in kinds.items()},
     })
-    lines = [Line("an empty server", "MiB", [kib / 1024 for kib in samples["empty"]["total"]],
-                  at_most=12)]
+    lines = [Line("an empty server", "MiB", samples["none"]["mib"], at_most=12)]
     for name, (_, count) in kinds.items():
         lines.append(Line(f"resident for each {name}, of {count:,}", "KiB",
                           samples[name]["each"], at_most=4))
     for name in samples:
-        lines.append(Line(f"times run in {idle_seconds(bench)} s of idling: {name}", "",
+        lines.append(Line(f"times run in {idle_seconds(bench)} s of idling, with: {name}", "times",
                           samples[name]["runs"], at_most=0))
     return lines
 
@@ -50,7 +49,7 @@ def sample(bench, fill, count):
         time.sleep(idle_seconds(bench))
         runs = server.times_run() - runs
         total = server.resident_bytes()
-        return {"total": total / 1024, "each": (total - before) / 1024 / count, "runs": runs}
+        return {"mib": total / (1 << 20), "each": (total - before) / 1024 / count, "runs": runs}
 
 
 def register(_, server, count):
