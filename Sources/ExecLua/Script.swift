@@ -50,8 +50,11 @@ package final class Script: Sendable {
         } onCancel: {
             interrupt(Signals.terminate)
         }
-        for problem in await ledger.stopAll() { options.report(problem) }
-        await servers.close()
+        // Not in this task, which may be cancelled: what runs is stopped all the same.
+        await Task.detached { [self] in
+            for problem in await ledger.stopAll() { options.report(problem) }
+            await servers.close()
+        }.value
         switch how {
         case .cleanly(let end):
             group.shutdown()

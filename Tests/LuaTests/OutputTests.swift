@@ -6,100 +6,111 @@ import Testing
 
 @Suite("Output: what is held, and what falls behind")
 struct OutputTests {
-    private func chunk(
-        _ sequence: UInt64,
-        _ stream: ExecStream,
-        _ count: Int,
-    ) -> SessionEvent.Output {
-        SessionEvent.Output(
-            sequence: sequence,
-            offset: 0,
-            unixNS: 0,
-            replay: false,
-            stream: stream,
-            bytes: [UInt8](repeating: UInt8(truncatingIfNeeded: sequence), count: count),
-        )
-    }
+    /// The value, and what it says in few words: what fails is shown, and all its bytes would be.
+    private final class Probe {
+        private var output = ProcessOutput()
 
-    private func taken(_ taken: ProcessOutput.Taken) -> Int? {
-        if case .bytes(let bytes) = taken { return bytes.count }
-        return nil
+        func add(_ sequence: UInt64, _ stream: ExecStream, _ count: Int, isAwaited: Bool = false) {
+            let chunk = SessionEvent.Output(
+                sequence: sequence,
+                offset: 0,
+                unixNS: 0,
+                replay: false,
+                stream: stream,
+                bytes: [UInt8](repeating: 0, count: count),
+            )
+            output.add(chunk, isAwaited: isAwaited)
+        }
+
+        /// Adds chunks after this sequence until there is no room; answers the last sequence.
+        func fill(_ stream: ExecStream, after sequence: UInt64 = 0) -> UInt64 {
+            var last = sequence
+            while output.hasRoom {
+                last += 1
+                add(last, stream, 64 << 10)
+            }
+            return last
+        }
+
+        func take(_ stream: ExecStream, max: Int = .max) -> String {
+            switch output.take(stream, max: max) {
+            case .bytes(let bytes): "\(bytes.count)"
+            case .nothing: "nothing"
+            case .behind(let sequence): "behind \(sequence)"
+            }
+        }
+
+        func close(_ stream: ExecStream) { output.close(stream) }
+
+        var hasRoom: Bool { output.hasRoom }
+
+        func isBehind(_ stream: ExecStream) -> Bool { output.isBehind(stream) }
     }
 
     @Test("small chunks come together, large ones as they are")
     func pieces() {
-        var output = ProcessOutput()
-        output.add(chunk(1, .stdout, 10), isAwaited: false)
-        output.add(chunk(2, .stdout, 20), isAwaited: false)
-        output.add(chunk(3, .stdout, 64 << 10), isAwaited: false)
-        output.add(chunk(4, .stdout, 5), isAwaited: false)
-        #expect(taken(output.take(.stdout, max: .max)) == 30)
-        #expect(taken(output.take(.stdout, max: .max)) == 64 << 10)
-        #expect(taken(output.take(.stdout, max: .max)) == 5)
-        #expect(output.take(.stdout, max: .max) == .nothing)
+        let output = Probe()
+        output.add(1, .stdout, 10)
+        output.add(2, .stdout, 20)
+        output.add(3, .stdout, 64 << 10)
+        output.add(4, .stdout, 5)
+        let taken = (1...4).map { _ in output.take(.stdout) }
+        #expect(taken == ["30", "65536", "5", "nothing"])
     }
 
     @Test("no more than is asked for, and nothing lost")
     func max() {
-        var output = ProcessOutput()
-        output.add(chunk(1, .stderr, 10), isAwaited: false)
-        output.add(chunk(2, .stderr, 10), isAwaited: false)
+        let output = Probe()
+        output.add(1, .stderr, 10)
+        output.add(2, .stderr, 10)
         var counts: [Int] = []
-        while let count = taken(output.take(.stderr, max: 7)) { counts.append(count) }
+        while let count = Int(output.take(.stderr, max: 7)) { counts.append(count) }
         #expect(counts.reduce(0, +) == 20)
         #expect(counts.allSatisfy { $0 <= 7 })
     }
 
     @Test("a stream over the bound falls behind, from the first chunk that is let go")
     func behind() {
-        var output = ProcessOutput()
-        var sequence: UInt64 = 0
-        while output.hasRoom {
-            sequence += 1
-            output.add(chunk(sequence, .stderr, 64 << 10), isAwaited: false)
-        }
+        let output = Probe()
+        let last = output.fill(.stderr)
         #expect(!output.isBehind(.stderr))
-        output.add(chunk(sequence + 1, .stderr, 1), isAwaited: false)
+        output.add(last + 1, .stderr, 1)
         #expect(output.isBehind(.stderr))
         #expect(output.hasRoom, "what it held is let go of")
-        #expect(output.take(.stderr, max: .max) == .behind(after: 0))
+        #expect(output.take(.stderr) == "behind 0")
         // It stays so, and the other stream goes on.
-        output.add(chunk(sequence + 2, .stderr, 1), isAwaited: true)
-        output.add(chunk(sequence + 3, .stdout, 1), isAwaited: false)
-        #expect(output.take(.stderr, max: .max) == .behind(after: 0))
-        #expect(taken(output.take(.stdout, max: .max)) == 1)
+        output.add(last + 2, .stderr, 1, isAwaited: true)
+        output.add(last + 3, .stdout, 1)
+        #expect(output.take(.stderr) == "behind 0")
+        #expect(output.take(.stdout) == "1")
     }
 
     @Test("a chunk of which the first part was read is kept, since the log has whole ones")
     func begun() {
-        var output = ProcessOutput()
-        output.add(chunk(7, .stdout, 10), isAwaited: false)
-        #expect(taken(output.take(.stdout, max: 3)) == 3)
-        var sequence: UInt64 = 7
-        while output.hasRoom {
-            sequence += 1
-            output.add(chunk(sequence, .stdout, 64 << 10), isAwaited: false)
-        }
-        output.add(chunk(sequence + 1, .stdout, 1), isAwaited: false)
-        #expect(taken(output.take(.stdout, max: .max)) == 7)
-        #expect(output.take(.stdout, max: .max) == .behind(after: 7))
+        let output = Probe()
+        output.add(7, .stdout, 10)
+        #expect(output.take(.stdout, max: 3) == "3")
+        let last = output.fill(.stdout, after: 7)
+        output.add(last + 1, .stdout, 1)
+        #expect(output.take(.stdout) == "7")
+        #expect(output.take(.stdout) == "behind 7")
     }
 
     @Test("what is awaited always has room")
     func awaited() {
-        var output = ProcessOutput()
-        while output.hasRoom { output.add(chunk(1, .stderr, 64 << 10), isAwaited: false) }
-        output.add(chunk(2, .stdout, 64 << 10), isAwaited: true)
-        #expect(taken(output.take(.stdout, max: .max)) == 64 << 10)
+        let output = Probe()
+        let last = output.fill(.stderr)
+        output.add(last + 1, .stdout, 64 << 10, isAwaited: true)
+        #expect(output.take(.stdout) == "65536")
     }
 
     @Test("a closed stream holds nothing")
     func closed() {
-        var output = ProcessOutput()
-        output.add(chunk(1, .stdout, 10), isAwaited: false)
+        let output = Probe()
+        output.add(1, .stdout, 10)
         output.close(.stdout)
-        output.add(chunk(2, .stdout, 10), isAwaited: false)
-        #expect(output.take(.stdout, max: .max) == .nothing)
+        output.add(2, .stdout, 10)
+        #expect(output.take(.stdout) == "nothing")
         #expect(output.hasRoom)
     }
 }

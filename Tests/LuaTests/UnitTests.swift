@@ -132,6 +132,33 @@ struct UnitTests {
         }
     }
 
+    @Test("a script whose task is cancelled releases everything", arguments: Form.allCases)
+    func cancelled(_ form: Form) async throws {
+        try await Stage.run(form) { stage in
+            let ready = Once()
+            let reports = Reports()
+            let script = try stage.script(
+                prelude + Self.three + "coroutine.spawn(function() error('ready') end) held:wait()",
+                arguments: [stage.directory],
+                reports: reports,
+            ) { options in
+                options.report = { text in
+                    reports.add(text)
+                    ready.raise()
+                }
+            }
+            let task = Task { await script.run() }
+            await ready.wait()
+            task.cancel()
+            #expect(await task.value == .interrupted(SIGTERM))
+            #expect(reports.all.count == 1)
+            for index in 1...3 {
+                #expect(isGone(try Self.pid("\(stage.directory)/pid\(index)")))
+            }
+            #expect(stage.outcome(.returned(0), reports).left.isEmpty)
+        }
+    }
+
     @Test("an interruption before the first line counts")
     func interruptedAtOnce() async throws {
         try await Stage.run(.embedded) { stage in
