@@ -176,7 +176,12 @@ public final class ExecServer: Sendable {
             let running = registry.instances().filter { $0.exit == nil }
             if running.isEmpty { return }
             stop(running, grace)
-            for instance in running { _ = try? await instance.waitForExit() }
+            for instance in running {
+                // Also where the caller's task is cancelled: what was begun is brought to its end.
+                await withCheckedContinuation { continuation in
+                    instance.onExit { _ in continuation.resume() }
+                }
+            }
         }
     }
 

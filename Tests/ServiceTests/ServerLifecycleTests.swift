@@ -70,6 +70,22 @@ struct ServerLifecycleTests {
         #expect(events.all == ["starting", "failed"])
     }
 
+    @Test("is shut down politely by a task that is cancelled, too")
+    func cancelled() async throws {
+        try await Service.run { service in
+            let client = try RawClient(service)
+            let script = "trap 'sleep 0.2; exit 5' TERM; echo ready; while :; do sleep 0.05; done"
+            let command = Command(["sh", "-c", script])
+            try client.start(Start(containerID: "a", execID: "b", command: command), id: 3)
+            try client.waitForOutput("ready\n", 3)
+            let down = Task { await service.server.shutDown() }
+            down.cancel()
+            let exit = try client.session(3).exit
+            await down.value
+            #expect((exit?.code, exit?.cause) == (5, .shutdown))
+        }
+    }
+
     @Test("that never started can be shut down")
     func unstarted() async throws {
         let server = try makeServer(on: ["tcp:127.0.0.1:0"], Events())
