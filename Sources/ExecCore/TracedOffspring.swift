@@ -94,7 +94,10 @@ final class TracedOffspring: Offspring {
         roots.formUnion(cgroup?.processes ?? [])
         if isOurs { roots.insert(leader) }
         let pids = roots.union(index.descendants(of: roots).map(\.pid))
-        return pids.compactMap { index.records[$0] }.filter { $0.pid != leader && !$0.hasEnded }
+        // The oldest first: a parent is to hear of a signal before it hears that its child has ended.
+        return pids.compactMap { index.records[$0] }
+            .filter { $0.pid != leader && !$0.hasEnded }
+            .sorted { ($0.startTicks, $0.pid) < ($1.startTicks, $1.pid) }
     }
 
     private func forgetEnded(_ records: [Int32: ProcessRecord]) {

@@ -85,7 +85,7 @@ struct ProcessTreeTests {
             let time = uniqueSleep()
             let client = try RawClient(service)
             try start(
-                "(trap 'echo asked; exit' TERM; sleep \(time) & echo ready; wait) & exit 4",
+                "(trap 'echo asked; exit' TERM; sleep \(time) & echo ready; wait; while :; do :; done) & exit 4",
                 on: client
             )
             try client.waitForOutput("ready\n", 3)
