@@ -110,7 +110,7 @@ struct ProcessTreeTests {
     func stoppedTogether(holding: Holding, most: Int) async throws {
         try await Service.run(holding) { service in
             let client = try RawClient(service)
-            let count = min(most, ManyExecsTests.many)
+            let count = min(most, ManyExecsTests.many / 10)
             for number in 0..<count {
                 let command = Command(["sleep", "3000"])
                 let start = Start(containerID: "all", execID: "e\(number)", command: command)
@@ -156,7 +156,7 @@ struct ProcessTreeTests {
             try start("sleep \(time) & echo done", on: client)
             let said = try client.session(3)
             let exit = try #require(said.exit)
-            #expect(ContinuousClock.now - began < .seconds(2))
+            #expect(ContinuousClock.now - began < .seconds(5))
             #expect(said.text(.stdout) == "done\n")
             #expect((exit.code, exit.drained) == (0, false))
             #expect(exit.holderPIDs == living(time))
