@@ -186,8 +186,9 @@ final class LocalProcess: ProcessHandle, ReadinessHandler {
     private func finish(_ end: ProcessEnd, _ done: (ProcessEnding) -> Void) {
         var end = end
         end.usage.maxRSSBytes = truePeak(end.usage.maxRSSBytes)
-        let kills = cgroup?.memoryLimitKills ?? 0
-        let passedMemory = end.signal == Signals.kill && kills > memoryKillsBefore
+        // Asked for only where it matters: that reads a file.
+        let passedMemory =
+            end.signal == Signals.kill && (cgroup?.memoryLimitKills ?? 0) > memoryKillsBefore
         release()
         done(.ended(end, limit: passedMemory ? "memory" : nil))
     }

@@ -9,6 +9,7 @@ internal import Synchronization
 /// see `TracedOffspring`.
 package final class LocalProcessHost: ProcessHost {
     private let services: LocalProcessServices
+    /// Those that were marked.
     private let starts = Atomic<UInt64>(0)
     /// What marks its processes, and nobody else's.
     private let server: String
@@ -51,7 +52,9 @@ package final class LocalProcessHost: ProcessHost {
 
     /// Kills what execs have left running, and gives back the cgroups. Nothing is started after it.
     package func close(collectingOrphans: Bool) {
-        services.close(server: server)
+        services.closeCgroups()
+        // All of /proc is looked through for marks only where some were given.
+        if starts.load(ordering: .relaxed) > 0 { ProcessMark.killAll(ofServer: server) }
         if collectingOrphans { collectOrphans() }
     }
 

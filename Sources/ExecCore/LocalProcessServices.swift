@@ -46,9 +46,8 @@ final class LocalProcessServices: Sendable {
     /// Kills what servers that were killed themselves have left running. Returns how many.
     func endLeftovers() -> Int { cgroups?.removeLeftovers() ?? 0 }
 
-    func close(server: String) {
+    func closeCgroups() {
         cgroups?.killAll()
         cgroups?.close()
-        ProcessMark.killAll(ofServer: server)
     }
 }

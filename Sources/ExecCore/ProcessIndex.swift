@@ -9,15 +9,13 @@ struct ProcessIndex: Sendable {
     let records: [Int32: ProcessRecord]
     /// Those who have lost their parents, and are no execs of this server's.
     let orphans: [ProcessRecord]
-    private let table: ProcessTable
-    private let sessions: [Int32: [ProcessRecord]]
+    let table: ProcessTable
 
     fileprivate init(isExec: (Int32) -> Bool) {
         let began = SystemClocks().now
         takenAt = began
         table = ProcessTable.snapshot()
         records = Dictionary(table.processes.map { ($0.pid, $0) }) { first, _ in first }
-        sessions = Dictionary(grouping: table.processes, by: \.session)
         let fosters = Self.ancestors(of: ThisProcess.pid, in: records)
         orphans = table.processes.filter {
             fosters.contains($0.parent) && !$0.hasEnded && !isExec($0.pid)
@@ -32,10 +30,6 @@ struct ProcessIndex: Sendable {
 
     /// Whether it tells anything: without descriptors /proc seems to be empty.
     var isComplete: Bool { records[ThisProcess.pid] != nil }
-
-    func members(ofSession session: Int32) -> [ProcessRecord] { sessions[session] ?? [] }
-
-    func descendants(of pids: Set<Int32>) -> [ProcessRecord] { table.descendants(of: pids) }
 
     /// Who may have become the parent of an orphan: this process, or one above it.
     private static func ancestors(

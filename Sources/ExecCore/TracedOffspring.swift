@@ -88,12 +88,12 @@ final class TracedOffspring: Offspring {
         for session in known.keys.compactMap({ index.records[$0]?.session })
             + (isOurs ? [leader] : [])
         {
-            for process in index.members(ofSession: session) { roots.insert(process.pid) }
+            for process in index.table.members(ofSession: session) { roots.insert(process.pid) }
         }
         for process in index.orphans where isMarked(process) { roots.insert(process.pid) }
         roots.formUnion(cgroup?.processes ?? [])
         if isOurs { roots.insert(leader) }
-        let pids = roots.union(index.descendants(of: roots).map(\.pid))
+        let pids = roots.union(index.table.descendants(of: roots).map(\.pid))
         // The oldest first: a parent is to hear of a signal before it hears that its child has ended.
         return pids.compactMap { index.records[$0] }
             .filter { $0.pid != leader && !$0.hasEnded }

@@ -88,11 +88,13 @@ package struct ProcessTable: Sendable {
     /// By rising pid.
     package let processes: [ProcessRecord]
     private let children: [Int32: [ProcessRecord]]
+    private let sessions: [Int32: [ProcessRecord]]
 
     /// What is in a table.
     package init(_ processes: [ProcessRecord]) {
         self.processes = processes.sorted { $0.pid < $1.pid }
         children = Dictionary(grouping: self.processes, by: \.parent)
+        sessions = Dictionary(grouping: self.processes, by: \.session)
     }
 
     /// Reads all that /proc shows to us. One that starts or ends meanwhile may be in it or not.
@@ -123,6 +125,6 @@ package struct ProcessTable: Sendable {
 
     /// The processes of a session, by rising pid.
     package func members(ofSession session: Int32) -> [ProcessRecord] {
-        processes.filter { $0.session == session }
+        sessions[session] ?? []
     }
 }
