@@ -27,7 +27,6 @@ struct ServeSettings {
             listen: listen.isEmpty
                 ? [context.defaults.listenAddress(stateDirectory: state)] : listen
         )
-        server.serverName = "execstream/\(Version.text)"
         server.log = try Self.log(arguments)
     }
 

@@ -1,4 +1,6 @@
-/// The program's own version.
+internal import ExecServer
+
+/// The program's own version: the libraries' that it is made of.
 enum Version {
-    static let text = "0.1.0"
+    static let text = ServerOptions.version
 }

@@ -10,7 +10,7 @@ final class House: Sendable {
     private let served = Mutex<(server: Child, address: String)?>(nil)
 
     private init() throws {
-        directory = try makeDirectory()
+        directory = try Files.makeTemporaryDirectory(in: "/tmp", prefix: "execstream-test-")
         loops = try EventLoopGroup(count: 1, name: "children")
     }
 
@@ -113,10 +113,4 @@ func programPath() throws -> String {
     let program = String(path[...slash]) + "execstream"
     guard access(program, X_OK) == 0 else { throw Unexpected("\(program) has not been built") }
     return program
-}
-
-private func makeDirectory() throws -> String {
-    var template = Array("/tmp/execstream-test-XXXXXX".utf8CString)
-    guard mkdtemp(&template) != nil else { throw Errno(errno) }
-    return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
 }

@@ -51,9 +51,7 @@ struct SeededGenerator: RandomNumberGenerator {
 /// Lends a new directory in memory to `body`, and deletes it.
 func withDirectory<R>(_ body: (String) throws -> R) throws -> R {
     let parent = Files.isDirectory("/dev/shm") ? "/dev/shm" : "/tmp"
-    var template = Array("\(parent)/execstream-core-XXXXXX".utf8CString)
-    guard mkdtemp(&template) != nil else { throw Errno(errno) }
-    let path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    let path = try Files.makeTemporaryDirectory(in: parent, prefix: "execstream-core-")
     defer { try? Files.removeTree(path) }
     return try body(path)
 }

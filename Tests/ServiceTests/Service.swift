@@ -73,7 +73,9 @@ struct Service: Sendable {
 
 /// A new directory under /tmp, for one test.
 func temporaryDirectory() -> String {
-    var template = Array("/tmp/execstream-test-XXXXXX".utf8CString)
-    guard let made = mkdtemp(&template) else { preconditionFailure("no temporary directory") }
-    return String(cString: made)
+    guard let made = try? Files.makeTemporaryDirectory(in: "/tmp", prefix: "execstream-test-")
+    else {
+        preconditionFailure("no temporary directory")
+    }
+    return made
 }
