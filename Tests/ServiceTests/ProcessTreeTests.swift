@@ -84,8 +84,10 @@ struct ProcessTreeTests {
         try await Service.run(holding, configure: { $0.drain = .seconds(60) }) { service in
             let time = uniqueSleep()
             let client = try RawClient(service)
+            // Ready once `sleep` runs: a signal to the shell that is about to become it is lost.
+            let waiting = "until [ \"$(cat /proc/$!/comm)\" = sleep ]; do :; done; echo ready; wait"
             try start(
-                "(trap 'echo asked; exit' TERM; sleep \(time) & echo ready; wait; while :; do :; done) & exit 4",
+                "(trap 'echo asked; exit' TERM; sleep \(time) & \(waiting); while :; do :; done) & exit 4",
                 on: client
             )
             try client.waitForOutput("ready\n", 3)
