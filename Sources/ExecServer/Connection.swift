@@ -7,7 +7,7 @@ internal import Wire
 /// calls have to say when its socket can take it.
 ///
 /// Belongs to its loop's thread. Bounded: nothing is queued for a viewer (streams are pulled, see
-/// `OutgoingBatch`), and while `outboxBytesMax` of answers wait the connection is not read.
+/// `OutgoingBatch`), and while `outboxBytesMax` of answers wait no further request is heard.
 final class Connection: ReadinessHandler, LoopTarget, @unchecked Sendable {
     // Unchecked: all that changes is touched on `loop` only; `wake` and `shutDown` go there first.
     let loop: EventLoop
@@ -20,6 +20,8 @@ final class Connection: ReadinessHandler, LoopTarget, @unchecked Sendable {
     private var registration: Registration?
     private var interest: Interest = .readable
     private var decoder = FrameDecoder()
+    /// What one read has brought beyond what may be answered now.
+    private var unheard: [UInt8] = []
     private(set) var streams: StreamTable
     /// Streams that may have something to send, each once, in the order of their turns.
     private var ready: [UInt32] = []
@@ -178,6 +180,7 @@ final class Connection: ReadinessHandler, LoopTarget, @unchecked Sendable {
         ready = []
         isReady = []
         outbox = []
+        unheard = []
         context.remove(self)
     }
 }
@@ -195,16 +198,20 @@ extension Connection {
             else { return }
             guard count > 0 else { return close("the peer closed it") }
             let bytes = UnsafeRawBufferPointer(rebasing: scratch[..<count])
-            try? decode(RawSpan(_unsafeBytes: bytes))
+            hear(RawSpan(_unsafeBytes: bytes))
         } catch {
             close("reading failed: \(error)")
         }
         flush()
     }
 
-    private func decode(_ bytes: RawSpan) throws(NotFrames) {
+    /// Cuts frames off, as long as the peer takes the answers, and keeps the rest for then.
+    private func hear(_ bytes: RawSpan) {
         do throws(NotFrames) {
-            try decoder.decode(bytes) { header, payload in receive(header, payload) }
+            let count = try decoder.decode(bytes, while: { mayHear }) { header, payload in
+                receive(header, payload)
+            }
+            if count < bytes.byteCount { unheard = bytes.copy(count..<bytes.byteCount) }
         } catch {
             context.log.warning(
                 "not a ttrpc client",
@@ -212,6 +219,14 @@ extension Connection {
             )
             close("it is not ttrpc")
         }
+    }
+
+    private var mayHear: Bool { outbox.count < Self.outboxBytesMax }
+
+    private func hearTheRest() {
+        var bytes: [UInt8] = []
+        swap(&bytes, &unheard)
+        hear(bytes.span.bytes)
     }
 
     private func receive(_ header: FrameHeader, _ payload: RawSpan) {
@@ -272,10 +287,12 @@ extension Connection {
 extension Connection {
     /// Writes until there is nothing to say, the socket is full, or the turn is over.
     private func flush() {
+        // What has been queued meanwhile may be enough not to listen to the peer any more.
+        guard !isBlocked else { return setInterest(writable: true) }
         let batch = context.batch(of: loop)
         var written = 0
         do throws(Errno) {
-            while socket != nil, !isBlocked {
+            while socket != nil {
                 fill(batch)
                 if batch.isEmpty { return caughtUp() }
                 let count = batch.byteCount
@@ -343,13 +360,14 @@ extension Connection {
         case .afterViewers, .afterWriting: return close("everything has been said")
         case .no: break
         }
+        if !unheard.isEmpty { hearTheRest() }
         setInterest(writable: false)
     }
 
     private func setInterest(writable: Bool) {
         var wanted: Interest = writable ? [.writable] : []
         // A peer that does not read its answers is not listened to.
-        if outbox.count < Self.outboxBytesMax { wanted.insert(.readable) }
+        if mayHear, unheard.isEmpty { wanted.insert(.readable) }
         guard wanted != interest, let registration else { return }
         interest = wanted
         loop.update(registration, to: wanted)

@@ -22,16 +22,19 @@ package struct FrameDecoder: Sendable {
     /// The memory that is held for a frame in pieces.
     var gatheredCapacity: Int { gathered.capacity }
 
-    /// Hands each frame that `bytes` completes to `each`, in order, and keeps what is left.
+    /// Hands each frame that `bytes` completes to `each`, in order, and keeps what is left. Stops
+    /// before a frame where `isWanted` says no; returns how many bytes it took.
     ///
     /// The span is valid during the call only. An oversized frame comes once, after its last byte,
     /// with an empty payload. After a throw the decoder is of no further use.
+    @discardableResult
     package mutating func decode(
         _ bytes: RawSpan,
+        while isWanted: () -> Bool = { true },
         _ each: (FrameHeader, RawSpan) -> Void,
-    ) throws(NotFrames) {
+    ) throws(NotFrames) -> Int {
         do {
-            try cut(bytes, each)
+            return try cut(bytes, while: isWanted, each)
         } catch {
             switch error {
             case .notFrames(let failure): throw failure
@@ -44,15 +47,16 @@ package struct FrameDecoder: Sendable {
         _ bytes: RawSpan,
         _ each: (FrameHeader, RawSpan) throws(Failure) -> Void,
     ) throws(Stop<Failure>) {
-        try cut(bytes, each)
+        _ = try cut(bytes, while: { true }, each)
     }
 
     private mutating func cut<Failure: Error>(
         _ bytes: RawSpan,
+        while isWanted: () -> Bool,
         _ each: (FrameHeader, RawSpan) throws(Failure) -> Void,
-    ) throws(Stop<Failure>) {
+    ) throws(Stop<Failure>) -> Int {
         var offset = 0
-        while offset < bytes.byteCount {
+        while offset < bytes.byteCount, isWanted() {
             let rest = bytes.extracting(offset...)
             if skipped != nil {
                 offset += try skip(rest, each)
@@ -62,6 +66,7 @@ package struct FrameDecoder: Sendable {
                 offset += try gather(rest, each)
             }
         }
+        return offset
     }
 
     /// Why decoding stopped.

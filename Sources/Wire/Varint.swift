@@ -103,7 +103,7 @@ struct WireReader {
 
 extension RawSpan {
     /// The bytes in `range`, to keep.
-    func copy(_ range: Range<Int>) -> [UInt8] {
+    package func copy(_ range: Range<Int>) -> [UInt8] {
         extracting(range).withUnsafeBytes { Array($0) }
     }
 }

@@ -157,7 +157,7 @@ final class Peer: ReadinessHandler {
             return script(.gone, self)
         }
         var frames: [(FrameHeader, [UInt8])] = []
-        try? decoder.decode(bytes.span.bytes) { header, payload in
+        _ = try? decoder.decode(bytes.span.bytes) { header, payload in
             frames.append((header, payload.withUnsafeBytes { Array($0) }))
         }
         for (header, payload) in frames { take(header, payload) }

@@ -1,6 +1,7 @@
 import ExecCore
 import ExecModel
 import ExecServer
+import Kernel
 import Testing
 import Wire
 
@@ -59,6 +60,41 @@ struct BadInputTests {
             #expect(try client.response(5).status?.code == .resourceExhausted)
             try expectAlive(client)
         }
+    }
+
+    @Test("A peer that asks and does not read is heard no longer, until it reads")
+    func unreadAnswers() async throws {
+        try await besideAHonestClient { service, client in
+            for number in 0..<200 {
+                let key = try ExecKey(container: "many", exec: "e\(number)")
+                let text = String(repeating: "x", count: 1_000)
+                _ = try service.registry.register(key, labels: ["text": text])
+            }
+            let others = try (0..<service.loopCount).map { _ in try RawClient(service) }
+            let ids = (0..<400).map { UInt32($0 * 2 + 3) }
+            let before = try residentBytes()
+            // All in one write, and so in one read of the server's; 80 MiB of answers.
+            try client.write(
+                try ids.flatMap { id in
+                    let payload = ExecListRequest(containerID: "many").encode()
+                    let request = CallRequest(method: "ExecList", payload: payload)
+                    return try Frames.request(request, streamID: id)
+                }
+            )
+            // By the second answer on each loop that loop has heard what it would.
+            for other in others + others { try expectAlive(other) }
+            #expect(try residentBytes() < before + 16 << 20)
+            for id in ids {
+                let answer = try decode(ExecListResponse.self, try client.response(id).payload)
+                #expect(answer.execs.count == 200)
+            }
+        }
+    }
+
+    private func residentBytes() throws -> Int {
+        let text = String(decoding: try Files.readSmall("/proc/self/statm", max: 99), as: UTF8.self)
+        let pages = text.split(separator: " ").dropFirst().first.flatMap { Int($0) }
+        return try #require(pages) * 4096
     }
 
     @Test("Even ids, id 0 and an id in use are INVALID_ARGUMENT", arguments: [0, 2, 4, 7])

@@ -98,7 +98,7 @@ final class CuttingProxy: Sendable {
                 var decoder = FrameDecoder()
                 link.pump(from: client, to: server, atMost: .max) { bytes in
                     var count = 0
-                    try? decoder.decode(bytes.span.bytes) { header, _ in
+                    _ = try? decoder.decode(bytes.span.bytes) { header, _ in
                         if header.type == .request { count += 1 }
                     }
                     requestsHaveGone(count)

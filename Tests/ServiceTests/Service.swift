@@ -12,6 +12,8 @@ struct Service: Sendable {
     let socketPath: String
     let directory: String
     let token = "right-token"
+    /// Connections go to the loops in turn.
+    let loopCount: Int
 
     var registry: ExecSessionRegistry { server.registry }
 
@@ -41,7 +43,8 @@ struct Service: Sendable {
             server: server,
             port: port ?? 0,
             socketPath: socketPath,
-            directory: directory
+            directory: directory,
+            loopCount: options.loopCount,
         )
         do {
             let result = try await body(service)
