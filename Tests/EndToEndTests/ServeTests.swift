@@ -60,6 +60,22 @@ struct ServeTests {
         }
     }
 
+    @Test("keeps an exit for as long as its flags say: here at 4 s, and no more at 7 s")
+    func retention() async throws {
+        try await House.run(["--retention", "5s", "--sweep", "1s"]) { house in
+            let clock = ContinuousClock()
+            let said = try await house.run("run", "-c", "late", "-e", "one", "sh", "-c", "exit 9")
+            #expect(said.code == 9)
+            let ended = clock.now
+            try await clock.sleep(until: ended + .seconds(4))
+            #expect(try await house.run("wait", "late/one").code == 9)
+            try await clock.sleep(until: ended + .seconds(7))
+            let late = try await house.run("wait", "late/one")
+            #expect(late.code == 125)
+            #expect(late.lines.count == 1 && late.stderr.contains("there is no exec late/one"))
+        }
+    }
+
     @Test("refuses a state directory that another server has")
     func twice() async throws {
         try await House.run { house in

@@ -81,6 +81,43 @@ struct StandingTests {
         }
     }
 
+    @Test("ends what does not end by itself, and names who holds on", arguments: Standing.allCases)
+    func ends(standing: Standing) async throws {
+        try await run(standing) { house, _ in
+            let polite = try await house.run("run", "--timeout", "200ms", "sleep", "60")
+            #expect(polite.code == 143)
+            let deaf = "trap '' TERM; while :; do sleep 0.05; done"
+            let forced = try await house.run(
+                "run",
+                "--timeout",
+                "200ms",
+                "--grace",
+                "200ms",
+                "sh",
+                "-c",
+                deaf
+            )
+            #expect(forced.code == 137)
+            let held = try await house.run(
+                "run",
+                "--drain",
+                "200ms",
+                "sh",
+                "-c",
+                "sleep 60 & echo $!"
+            )
+            #expect(held.code == 0)
+            let holder = held.stdout.split(separator: "\n").first ?? ""
+            #expect(held.stderr.contains("output was still held open"))
+            // In a PID namespace of its own the holder has two numbers, and we see the inner one.
+            #expect(held.stderr.contains("left process \(holder) behind"), "\(held.stderr)")
+            guard standing == .ordinaryUser else { return }
+            let limited = try await house.run("run", "--memory", "64M", "true")
+            #expect(limited.code == 125)
+            #expect(limited.lines.count == 1 && limited.stderr.contains("memory"))
+        }
+    }
+
     @Test("collects the orphans of its execs", arguments: Standing.allCases)
     func orphans(standing: Standing) async throws {
         try await run(standing) { house, pid in

@@ -2,7 +2,7 @@ import ExecCore
 import Glibc
 import Testing
 
-@Suite("Whatever the order of things", .timeLimit(.minutes(5)))
+@Suite("Whatever the order of things", .timeLimit(.minutes(2)))
 struct SimulationTests {
     /// `EXECSTREAM_SIMULATION_SEEDS` says how many, `EXECSTREAM_SIMULATION_FIRST` where they begin:
     /// with 1 of them it runs again what a failure has printed.

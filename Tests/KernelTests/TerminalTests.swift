@@ -36,12 +36,14 @@ struct TerminalTests {
         let child = HeldChild(
             try Spawn.start(request, stdin: null, stdout: write, stderr: null)
         )
-        defer { try? child.child.signal(SIGKILL, group: true) }
         write.close()
         // Once it has said something its traps are set.
         let read = pipe.takeReadEnd()
         #expect(try read.readText() == "\n")
         #expect(Signals.isIgnored(signal, by: child.child.pid) == isIgnored)
+        try child.child.signal(SIGKILL, group: true)
+        // A child that nobody collects stops the library's exit tests, which look at any.
+        #expect(try await withLoop { try await $0.end(of: child) }.signal == SIGKILL)
     }
 
     @Test func `of no process and no signal nothing is claimed`() {

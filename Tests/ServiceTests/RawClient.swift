@@ -141,17 +141,29 @@ final class RawClient {
 
     /// Everything that comes on stream `id` until it ends.
     func session(_ id: UInt32) throws -> Transcript {
-        var transcript = Transcript()
-        while true {
+        try sessions([id])[id] ?? Transcript()
+    }
+
+    /// Everything that comes on these streams until all have ended.
+    func sessions(_ ids: Set<UInt32>) throws -> [UInt32: Transcript] {
+        var transcripts: [UInt32: Transcript] = [:]
+        var open = ids
+        while !open.isEmpty {
             let frame = try next()
-            guard frame.header.streamID == id else { continue }
+            let id = frame.header.streamID
+            guard open.contains(id) else { continue }
             if frame.header.type == .response {
-                transcript.failure = try CallResponse.decode(frame.payload.span.bytes).status
-                return transcript
+                let status = try CallResponse.decode(frame.payload.span.bytes).status
+                transcripts[id, default: Transcript()].failure = status
+                open.remove(id)
+            } else if frame.isEnd {
+                open.remove(id)
+            } else {
+                let response = try SessionResponse.decode(frame.payload.span.bytes)
+                transcripts[id, default: Transcript()].responses.append(response)
             }
-            if frame.isEnd { return transcript }
-            transcript.responses.append(try SessionResponse.decode(frame.payload.span.bytes))
         }
+        return transcripts
     }
 }
 
