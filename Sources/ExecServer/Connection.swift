@@ -16,7 +16,7 @@ final class Connection: ReadinessHandler, LoopTarget, @unchecked Sendable {
     let peer: String
     private let authenticator: Authenticator
     private(set) var admission: Admission
-    private var socket: Descriptor?
+    private(set) var socket: Transport?
     private var registration: Registration?
     private var interest: Interest = .readable
     private var decoder = FrameDecoder()
@@ -49,7 +49,7 @@ final class Connection: ReadinessHandler, LoopTarget, @unchecked Sendable {
     private static let turnBytesMax = 1 << 20
 
     init(
-        _ socket: consuming Descriptor,
+        _ socket: consuming Transport,
         peer: String,
         isAdmitted: Bool,
         authenticator: Authenticator,
@@ -74,7 +74,7 @@ final class Connection: ReadinessHandler, LoopTarget, @unchecked Sendable {
         }
         do throws(Errno) {
             registration = try socket.lend { (socket) throws(Errno) in
-                try loop.register(socket, for: interest, self)
+                try loop.register(socket.descriptor, for: interest, self)
             }
         } catch {
             return close("it can't be watched: \(error)")
@@ -86,6 +86,7 @@ final class Connection: ReadinessHandler, LoopTarget, @unchecked Sendable {
     }
 
     func ready(_ readiness: Readiness) {
+        if isHandshaking { return shakeHands() }
         if readiness.contains(.writable) {
             isBlocked = false
             flush()
@@ -99,7 +100,7 @@ final class Connection: ReadinessHandler, LoopTarget, @unchecked Sendable {
 
     func woken() {
         isFlushScheduled = false
-        flush()
+        if hasUnread, interest.contains(.readable) { read() } else { flush() }
     }
 
     /// The peer has presented a token.
@@ -185,11 +186,11 @@ final class Connection: ReadinessHandler, LoopTarget, @unchecked Sendable {
 // MARK: - Reading
 
 extension Connection {
-    private func read() {
-        do throws(Errno) {
+    func read() {
+        do throws(TransportFailure) {
             let scratch = loop.scratch
             guard
-                let count = try socket.lend({ (socket) throws(Errno) in
+                let count = try socket.lend({ (socket) throws(TransportFailure) in
                     try socket.read(into: scratch)
                 }) ?? nil
             else { return }
@@ -200,7 +201,11 @@ extension Connection {
             close("reading failed: \(error)")
         }
         flush()
+        if hasUnread, interest.contains(.readable) { scheduleFlush() }
     }
+
+    /// No event will tell of what is left to read.
+    private var hasUnread: Bool { socket.lend { $0.hasUnread } ?? false }
 
     private func decode(_ bytes: RawSpan) throws(NotFrames) {
         do throws(NotFrames) {
@@ -272,20 +277,24 @@ extension Connection {
 extension Connection {
     /// Writes until there is nothing to say, the socket is full, or the turn is over.
     private func flush() {
+        if isBlocked { return setInterest(writable: true) }
         let batch = context.batch(of: loop)
         var written = 0
-        do throws(Errno) {
-            while socket != nil, !isBlocked {
+        do throws(TransportFailure) {
+            let isFlushed = try socket.lend { (socket) throws(TransportFailure) in
+                try socket.flush()
+            }
+            if isFlushed == false { return block() }
+            while socket != nil {
                 fill(batch)
                 if batch.isEmpty { return caughtUp() }
                 let count = batch.byteCount
-                let result = try socket.lend { (socket) throws(Errno) in
+                let result = try socket.lend { (socket) throws(TransportFailure) in
                     try batch.send(to: socket)
                 }
                 if case .partly(let rest)? = result {
                     outbox = rest + outbox
-                    isBlocked = true
-                    return setInterest(writable: true)
+                    return block()
                 }
                 written += count
                 if written >= Self.turnBytesMax { return scheduleFlush() }
@@ -293,6 +302,11 @@ extension Connection {
         } catch {
             close("writing failed: \(error)")
         }
+    }
+
+    private func block() {
+        isBlocked = true
+        setInterest(writable: true)
     }
 
     /// Control frames first, then each ready stream in its turn, one batch at most.
@@ -350,8 +364,14 @@ extension Connection {
         var wanted: Interest = writable ? [.writable] : []
         // A peer that does not read its answers is not listened to.
         if outbox.count < Self.outboxBytesMax { wanted.insert(.readable) }
+        watch(for: wanted)
+    }
+
+    /// Changes what the socket is watched for.
+    func watch(for wanted: Interest) {
         guard wanted != interest, let registration else { return }
         interest = wanted
         loop.update(registration, to: wanted)
+        if hasUnread, wanted.contains(.readable) { scheduleFlush() }
     }
 }
