@@ -25,7 +25,12 @@ let package = Package(
         ),
         .target(name: "CExecProto", dependencies: ["CProtobufC"]),
         .target(name: "CLinux"),
-        .target(name: "Kernel", dependencies: ["CLinux"], swiftSettings: settings),
+        .systemLibrary(
+            name: "COpenSSL",
+            pkgConfig: "openssl",
+            providers: [.apt(["libssl-dev"])],
+        ),
+        .target(name: "Kernel", dependencies: ["CLinux", "COpenSSL"], swiftSettings: settings),
         .target(name: "ExecModel", swiftSettings: settings),
         .target(
             name: "Wire",

@@ -3,14 +3,14 @@
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
-# Debian's names. To build: the C libraries of the wire and of Lua, and what finds them. To test:
-# what checks the generated code, Google's protobuf for the Python client, and a terminal with
-# programs for it.
-build_packages=(libprotobuf-c-dev liblua5.4-dev pkg-config)
+# Debian's names. To build: the C libraries of the wire, of Lua and of TLS, and what finds them. To
+# test: what checks the generated code, Google's protobuf for the Python client, what makes
+# certificates, and a terminal with programs for it.
+build_packages=(libprotobuf-c-dev liblua5.4-dev libssl-dev pkg-config)
 # shellcheck disable=SC2034 # for those who source this
 test_packages=(
     "${build_packages[@]}" protobuf-c-compiler protobuf-compiler python3 python3-protobuf
-    tmux vim-tiny less
+    openssl tmux vim-tiny less
 )
 # To measure: the compiler of the limits, and what others use.
 # shellcheck disable=SC2034

@@ -10,11 +10,14 @@ extension ClientConnection {
         let scratch = loop.scratch
         let count: Int
         do {
-            // Two steps, so that the descriptor is not in use while calls are told.
-            guard let got = try socket?.descriptor.read(into: scratch) else { return }
+            // Two steps, so that the transport is not in use while calls are told.
+            guard let got = try socket?.transport.read(into: scratch) else { return }
             count = got
         } catch {
-            return close(broken(error.description))
+            return close(unreadable(error))
+        }
+        if socket?.transport.hasUnread == true {
+            loop.schedule(after: .zero) { [weak self] in self?.read() }
         }
         if count == 0 { return close(broken("the server closed it")) }
         take(RawSpan(_unsafeBytes: UnsafeRawBufferPointer(rebasing: scratch[..<count])))
@@ -121,19 +124,24 @@ extension ClientConnection {
         guard let socket, let registration else { return }
         let hadRoom = unwritten.hasRoom
         do {
-            try unwritten.drain { bytes throws(Errno) in
-                try bytes.withUnsafeBytes { bytes throws(Errno) in
-                    try socket.descriptor.write(bytes)
+            if try socket.transport.flush() {
+                try unwritten.drain { bytes throws(TransportFailure) in
+                    try socket.transport.write(bytes)
                 }
             }
         } catch {
             return breakLater(broken(error.description))
         }
-        loop.update(registration, to: unwritten.isEmpty ? .readable : [.readable, .writable])
+        loop.update(registration, to: allIsWritten ? .readable : [.readable, .writable])
         if !hadRoom, unwritten.hasRoom {
             for call in Array(calls.values) { call.roomAgain() }
         }
         closeIfUnwanted()
+    }
+
+    /// Nothing waits for the socket.
+    var allIsWritten: Bool {
+        unwritten.isEmpty && socket?.transport.hasUnsent != true
     }
 
     /// What the server sent before it closed is still to be read (an exit, a refusal), so a broken
@@ -153,6 +161,25 @@ extension ClientConnection {
             "the connection to \(address) broke: \(why)",
             cause: ConnectionBroken()
         )
+    }
+
+    /// The handshake came to nothing.
+    func insecure(_ failure: TransportFailure) -> ExecError {
+        switch failure {
+        case .tls(let failure): insecure(failure.message)
+        case .cut, .system: insecure("the server broke it off; perhaps it does not speak TLS")
+        }
+    }
+
+    func insecure(_ why: String) -> ExecError {
+        ExecError(.unavailable, "the TLS handshake with \(address) failed: \(why)")
+    }
+
+    /// A server looks at the client's certificate when its own part of the handshake is over, so what
+    /// it says of that comes in the place of an answer.
+    func unreadable(_ failure: TransportFailure) -> ExecError {
+        if !machine.isOpen, case .tls = failure { return insecure(failure) }
+        return broken(failure.description)
     }
 
     /// No connection could be made.

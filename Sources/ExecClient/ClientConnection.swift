@@ -10,6 +10,7 @@ final class ClientConnection: ReadinessHandler {
     // Shared with the extension that moves the bytes, and touched by nobody else.
     let loop: EventLoop
     let address: SocketAddress
+    private let tls: TLSContext?
     weak var owner: ClientCore?
     var machine = StateMachine()
     var calls: [UInt32: Call] = [:]
@@ -19,14 +20,17 @@ final class ClientConnection: ReadinessHandler {
     var registration: Registration?
     /// The host's addresses that are still to be tried, the best last.
     private var candidates: [SocketAddress] = []
+    /// The socket is; a handshake may be under way.
+    private var isConnected = false
     /// Runs out while the connection does not stand.
     var timer: TimerID?
     var hello: [UInt8] = []
 
     /// A connection that is not connected yet.
-    init(loop: EventLoop, address: SocketAddress, owner: ClientCore) {
+    init(loop: EventLoop, address: SocketAddress, tls: TLSContext?, owner: ClientCore) {
         self.loop = loop
         self.address = address
+        self.tls = tls
         self.owner = owner
     }
 
@@ -53,9 +57,11 @@ final class ClientConnection: ReadinessHandler {
         dropSocket()
         guard let next = candidates.popLast() else { return closeLater(error) }
         do {
-            let descriptor = try Sockets.connect(to: next)
-            registration = try loop.register(descriptor, for: .writable, self)
-            socket = Socket(descriptor: descriptor)
+            let transport = try Transport(Sockets.connect(to: next), tls, host: address.host)
+            registration = try loop.register(transport.descriptor, for: .writable, self)
+            socket = Socket(transport: transport)
+        } catch let failure as TLSFailure {
+            closeLater(insecure(failure.message))
         } catch let failure as SocketFailure where failure.errno == .wouldBlock {
             // A Unix listener's queue is full, and the kernel has no way to say when it no longer is.
             candidates.append(next)
@@ -92,7 +98,9 @@ final class ClientConnection: ReadinessHandler {
     private func dropSocket() {
         if let registration { loop.deregister(registration) }
         registration = nil
+        socket?.transport.sayEnd()
         socket = nil
+        isConnected = false
     }
 
     /// After this turn: whoever has just made a call must not be told of its end before it returns.
@@ -104,11 +112,21 @@ final class ClientConnection: ReadinessHandler {
 
     private func finishConnecting() {
         guard let registration, let socket else { return }
-        if let errno = Sockets.connectResult(socket.descriptor) {
-            return connectNext(unreachable(errno))
+        if !isConnected {
+            if let errno = Sockets.connectResult(socket.transport.descriptor) {
+                return connectNext(unreachable(errno))
+            }
+            isConnected = true
+            Sockets.tune(socket.transport.descriptor)
+        }
+        do {
+            if let interest = try socket.transport.handshake() {
+                return loop.update(registration, to: interest)
+            }
+        } catch {
+            return close(insecure(error))
         }
         loop.update(registration, to: .readable)
-        Sockets.tune(socket.descriptor)
         let id = machine.connected()
         let request = CallRequest(method: Method.hello.rawValue, payload: hello)
         do throws(ExecError) {
@@ -116,16 +134,18 @@ final class ClientConnection: ReadinessHandler {
         } catch {
             close(error)
         }
+        // What came with the end of the handshake is no event any more.
+        if socket.transport.isProtected, !machine.isClosed { read() }
     }
 }
 
-/// A descriptor that can be absent from a class: what is not copyable can't be borrowed out of an
+/// A transport that can be absent from a class: what is not copyable can't be borrowed out of an
 /// optional there.
 final class Socket {
     /// Closes with this.
-    let descriptor: Descriptor
+    let transport: Transport
 
-    init(descriptor: consuming Descriptor) { self.descriptor = descriptor }
+    init(transport: consuming Transport) { self.transport = transport }
 }
 
 // MARK: - Calls
@@ -177,7 +197,7 @@ extension ClientConnection {
     func closeIfUnwanted() {
         guard machine.hasOnlyAbandonedStreams else { return }
         loop.schedule(after: .zero) { [weak self] in
-            guard let self, machine.hasOnlyAbandonedStreams, unwritten.isEmpty else { return }
+            guard let self, machine.hasOnlyAbandonedStreams, allIsWritten else { return }
             close(.callerCancelled)
         }
     }

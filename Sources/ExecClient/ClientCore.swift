@@ -8,6 +8,8 @@ final class ClientCore {
     /// Whose thread it is.
     let loop: EventLoop
     private let address: SocketAddress
+    /// Nil: connections are plain.
+    private let tls: TLSContext?
     private let options: ClientOptions
     private let token: String
     private var connection: ClientConnection?
@@ -16,9 +18,16 @@ final class ClientCore {
     private var isClosed = false
 
     /// Nothing is connected yet.
-    init(loop: EventLoop, address: SocketAddress, token: String, options: ClientOptions) {
+    init(
+        loop: EventLoop,
+        address: SocketAddress,
+        tls: TLSContext?,
+        token: String,
+        options: ClientOptions,
+    ) {
         self.loop = loop
         self.address = address
+        self.tls = tls
         self.token = token
         self.options = options
     }
@@ -45,7 +54,7 @@ final class ClientCore {
     }
 
     private func connect() {
-        let connection = ClientConnection(loop: loop, address: address, owner: self)
+        let connection = ClientConnection(loop: loop, address: address, tls: tls, owner: self)
         self.connection = connection
         connection.connect(hello: hello, timeout: options.connectTimeout)
     }

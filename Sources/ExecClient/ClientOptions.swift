@@ -9,6 +9,8 @@ public struct ClientOptions: Hashable, Sendable {
     public var windowBytes: UInt64 = 1 << 20
     /// How long a session tries to come back after its connection broke; zero: not at all.
     public var resumeLimit = Duration.seconds(30)
+    /// Connections to `tcp:` addresses are under TLS; nil: they are plain. A Unix socket always is.
+    public var tls: ClientTLS?
     /// How long connecting and authenticating may take together, once the host's name is resolved.
     public var connectTimeout = Duration.seconds(10)
 

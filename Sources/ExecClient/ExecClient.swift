@@ -70,13 +70,21 @@ final class ClientRuntime: Sendable {
 
     /// Starts the thread.
     init(address: SocketAddress, token: String, options: ClientOptions) throws(ExecError) {
+        var tls: TLSContext?
+        if case .tcp = address { tls = try options.tls?.load() }
         do throws(Errno) {
             group = try EventLoopGroup(count: 1, name: "exec-client")
         } catch {
             throw ExecError(.resourceExhausted, "no thread could be made: \(error)", cause: error)
         }
         let loop = group.next()
-        let core = ClientCore(loop: loop, address: address, token: token, options: options)
+        let core = ClientCore(
+            loop: loop,
+            address: address,
+            tls: tls,
+            token: token,
+            options: options
+        )
         self.core = LoopBound(core, on: loop)
     }
 

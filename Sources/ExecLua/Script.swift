@@ -1,3 +1,4 @@
+package import ExecClient
 package import ExecCore
 internal import Kernel
 internal import Synchronization
@@ -31,7 +32,7 @@ package final class Script: Sendable {
     /// Nothing happens before `run`.
     package init(_ options: ScriptOptions) {
         self.options = options
-        servers = ServerPool(own: options.server, clientName: options.clientName)
+        servers = ServerPool(own: options.server, tls: options.tls, clientName: options.clientName)
     }
 
     /// Runs the script to its end, and returns when all that it had started has ended too. A task that
@@ -112,6 +113,8 @@ package struct ScriptOptions: Sendable {
     package var server: ScriptServer
     /// What `exec.get` knows.
     package var resources = ResourceFile.standard
+    /// For servers on TCP; nil: connections are plain.
+    package var tls: ClientTLS?
     /// What servers' logs call it.
     package var clientName = "execstream-lua/1"
     /// Is told of what goes wrong while the script goes on, in whole lines without the last newline.

@@ -16,7 +16,7 @@ final class Connection: ReadinessHandler, LoopTarget, @unchecked Sendable {
     let peer: String
     private let authenticator: Authenticator
     private(set) var admission: Admission
-    private var socket: Descriptor?
+    private(set) var socket: Transport?
     private var registration: Registration?
     private var interest: Interest = .readable
     private var decoder = FrameDecoder()
@@ -51,7 +51,7 @@ final class Connection: ReadinessHandler, LoopTarget, @unchecked Sendable {
     private static let turnBytesMax = 1 << 20
 
     init(
-        _ socket: consuming Descriptor,
+        _ socket: consuming Transport,
         peer: String,
         isAdmitted: Bool,
         authenticator: Authenticator,
@@ -76,7 +76,7 @@ final class Connection: ReadinessHandler, LoopTarget, @unchecked Sendable {
         }
         do throws(Errno) {
             registration = try socket.lend { (socket) throws(Errno) in
-                try loop.register(socket, for: interest, self)
+                try loop.register(socket.descriptor, for: interest, self)
             }
         } catch {
             return close("it can't be watched: \(error)")
@@ -88,6 +88,7 @@ final class Connection: ReadinessHandler, LoopTarget, @unchecked Sendable {
     }
 
     func ready(_ readiness: Readiness) {
+        if isHandshaking { return shakeHands() }
         if readiness.contains(.writable) {
             isBlocked = false
             flush()
@@ -101,7 +102,7 @@ final class Connection: ReadinessHandler, LoopTarget, @unchecked Sendable {
 
     func woken() {
         isFlushScheduled = false
-        flush()
+        if hasUnread, interest.contains(.readable) { read() } else { flush() }
     }
 
     /// The peer has presented a token.
@@ -188,14 +189,16 @@ final class Connection: ReadinessHandler, LoopTarget, @unchecked Sendable {
 // MARK: - Reading
 
 extension Connection {
-    private func read() {
-        do throws(Errno) {
+    func read() {
+        // What has come before has its turn first.
+        guard unheard.isEmpty else { return flush() }
+        do throws(TransportFailure) {
             let scratch = loop.scratch
             guard
-                let count = try socket.lend({ (socket) throws(Errno) in
+                let count = try socket.lend({ (socket) throws(TransportFailure) in
                     try socket.read(into: scratch)
                 }) ?? nil
-            else { return }
+            else { return flush() }
             guard count > 0 else { return close("the peer closed it") }
             let bytes = UnsafeRawBufferPointer(rebasing: scratch[..<count])
             hear(RawSpan(_unsafeBytes: bytes))
@@ -203,7 +206,11 @@ extension Connection {
             close("reading failed: \(error)")
         }
         flush()
+        if hasUnread, interest.contains(.readable) { scheduleFlush() }
     }
+
+    /// No event will tell of what is left to read.
+    private var hasUnread: Bool { socket.lend { $0.hasUnread } ?? false }
 
     /// Cuts frames off, as long as the peer takes the answers, and keeps the rest for then.
     private func hear(_ bytes: RawSpan) {
@@ -288,21 +295,24 @@ extension Connection {
     /// Writes until there is nothing to say, the socket is full, or the turn is over.
     private func flush() {
         // What has been queued meanwhile may be enough not to listen to the peer any more.
-        guard !isBlocked else { return setInterest(writable: true) }
+        if isBlocked { return setInterest(writable: true) }
         let batch = context.batch(of: loop)
         var written = 0
-        do throws(Errno) {
+        do throws(TransportFailure) {
+            let isFlushed = try socket.lend { (socket) throws(TransportFailure) in
+                try socket.flush()
+            }
+            if isFlushed == false { return block() }
             while socket != nil {
                 fill(batch)
                 if batch.isEmpty { return caughtUp() }
                 let count = batch.byteCount
-                let result = try socket.lend { (socket) throws(Errno) in
+                let result = try socket.lend { (socket) throws(TransportFailure) in
                     try batch.send(to: socket)
                 }
                 if case .partly(let rest)? = result {
                     outbox = rest + outbox
-                    isBlocked = true
-                    return setInterest(writable: true)
+                    return block()
                 }
                 written += count
                 if written >= Self.turnBytesMax { return scheduleFlush() }
@@ -310,6 +320,11 @@ extension Connection {
         } catch {
             close("writing failed: \(error)")
         }
+    }
+
+    private func block() {
+        isBlocked = true
+        setInterest(writable: true)
     }
 
     /// Control frames first, then each ready stream in its turn, one batch at most.
@@ -368,8 +383,14 @@ extension Connection {
         var wanted: Interest = writable ? [.writable] : []
         // A peer that does not read its answers is not listened to.
         if mayHear, unheard.isEmpty { wanted.insert(.readable) }
+        watch(for: wanted)
+    }
+
+    /// Changes what the socket is watched for.
+    func watch(for wanted: Interest) {
         guard wanted != interest, let registration else { return }
         interest = wanted
         loop.update(registration, to: wanted)
+        if hasUnread, wanted.contains(.readable) { scheduleFlush() }
     }
 }

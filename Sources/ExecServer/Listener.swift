@@ -88,9 +88,16 @@ final class Listener: ReadinessHandler, @unchecked Sendable {
             }
             isAdmitted = true
         }
+        let transport: Transport
+        do throws(TLSFailure) {
+            // The socket itself says who is on a Unix one, and nobody else reads it.
+            transport = try Transport(socket, isAdmitted ? nil : context.tls.context)
+        } catch {
+            return context.log.error("TLS can't begin", ["peer": peer, "error": "\(error)"])
+        }
         let connectionLoop = nextLoop()
         let connection = Connection(
-            socket,
+            transport,
             peer: peer,
             isAdmitted: isAdmitted,
             authenticator: authenticator,

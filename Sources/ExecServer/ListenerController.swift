@@ -18,6 +18,14 @@ final class ListenerController: Sendable {
         _ addresses: [String],
         _ authenticator: Authenticator,
     ) throws(ExecError) -> [String] {
+        let options = context.options
+        let policy = ListenPolicy(
+            hasTLS: options.tls != nil,
+            allowsInsecureTCP: options.allowsInsecureTCP
+        )
+        for address in try policy.insecure(among: addresses) {
+            context.log.warning("everybody can read along", ["address": address])
+        }
         var made: [Listener] = []
         do throws(ExecError) {
             for text in addresses { made.append(try listener(on: text, authenticator)) }

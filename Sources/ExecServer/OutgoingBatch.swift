@@ -62,18 +62,19 @@ final class OutgoingBatch {
     /// What came of a write.
     enum Result {
         case all
-        /// The socket is full. These bytes, the rest of what has begun, must be sent first.
+        /// The socket is full. These bytes, the rest of what has begun, must be sent first; there may
+        /// be none, where the transport keeps the last.
         case partly(rest: [UInt8])
     }
 
     /// Writes everything, or as much as the socket takes. Leaves the batch empty.
-    func send(to socket: borrowing Descriptor) throws(Errno) -> Result {
+    func send(to socket: borrowing Transport) throws(TransportFailure) -> Result {
         defer {
             list.removeAll()
             frames.removeAll(keepingCapacity: true)
         }
-        let sent = try list.send(to: socket) ?? 0
-        if sent == list.byteCount { return .all }
+        let sent = try socket.send(list) ?? 0
+        if sent == list.byteCount, !socket.hasUnsent { return .all }
         return .partly(rest: takeBack(from: sent))
     }
 

@@ -14,7 +14,7 @@ public final class ExecServer: Sendable {
     private let options: ServerOptions
     private let group: EventLoopGroup
     private let host: LocalProcessHost
-    private let context: ServerContext
+    let context: ServerContext
     private let listeners: ListenerController
     private let state = Mutex(State())
 
@@ -59,6 +59,7 @@ public final class ExecServer: Sendable {
         do throws(ExecError) {
             try takeOrphans()
             endLeftovers()
+            try context.tls.load()
             let authenticator = Authenticator(token: options.token, ownUser: ownUserID())
             let addresses = try listeners.start(options.listen, authenticator)
             let sweeper = group.loops[0]

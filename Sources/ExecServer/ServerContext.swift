@@ -8,6 +8,8 @@ final class ServerContext: Sendable {
     let registry: ExecSessionRegistry
     let host: any ProcessHost
     let options: ServerOptions
+    /// What TCP connections get of TLS.
+    let tls: LiveTLS
     /// One batch for each loop, used there only.
     private let batches: [ObjectIdentifier: LoopBound<OutgoingBatch>]
     private let connections = Mutex(Connections())
@@ -23,6 +25,7 @@ final class ServerContext: Sendable {
         self.registry = registry
         self.host = host
         self.options = options
+        tls = LiveTLS(options.tls)
         batches = Dictionary(
             uniqueKeysWithValues: loops.map {
                 (ObjectIdentifier($0), LoopBound(OutgoingBatch(), on: $0))

@@ -6,6 +6,11 @@ public struct ServerOptions: Sendable {
     public var listen: [String]
     /// What a TCP client must present; nil: no TCP client is admitted.
     public var token: String?
+    /// The certificate for all TCP listeners, which then take TLS 1.3 only; nil: they are plain, and
+    /// `start` refuses (FAILED_PRECONDITION) those that are not on a loopback address.
+    public var tls: ServerTLS?
+    /// Lets plain TCP listeners be on any address: everybody in between can read along.
+    public var allowsInsecureTCP = false
     /// How commands are started.
     public var processes = ProcessOptions()
     /// Makes the process that the server is in the one that orphans of its execs come to, and
@@ -21,7 +26,7 @@ public struct ServerOptions: Sendable {
     public var connectionsMax = 10_000
     /// The most open calls on one connection; a further one gets RESOURCE_EXHAUSTED.
     public var streamsPerConnectionMax = 1_000
-    /// How long a TCP client may take to authenticate.
+    /// How long a TCP client may take to authenticate, the TLS handshake included.
     public var authenticationTime: Duration = .seconds(30)
     /// The name and version that `Hello` tells.
     public var serverName = "execstream/\(version)"

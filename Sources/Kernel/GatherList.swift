@@ -12,6 +12,8 @@ package final class GatherList {
     private let pieces: UnsafeMutableRawPointer
     private var pieceBytes = 0
     private var slabs: [Slab] = []
+    /// Where records of TLS are put together; one that a channel keeps is replaced.
+    private var spareRecord: TLSRecord?
     /// All bytes in the list.
     package private(set) var byteCount = 0
 
@@ -65,8 +67,36 @@ package final class GatherList {
     }
 
     /// Writes as much as the socket takes. Nil: nothing.
-    package func send(to socket: borrowing Descriptor) throws(Errno) -> Int? {
+    func send(to socket: borrowing Descriptor) throws(Errno) -> Int? {
         try socket.send(UnsafeBufferPointer(rebasing: parts[..<partCount]))
+    }
+
+    /// As `send(to:)`, in records of TLS; what the channel keeps counts as sent.
+    func send(over channel: TLSChannel) throws(TransportFailure) -> Int? {
+        guard try channel.flush() else { return nil }
+        var sent = 0
+        var (part, offset) = (0, 0)
+        while sent < byteCount {
+            let record = spareRecord.take() ?? TLSRecord()
+            fill(record, &part, &offset)
+            sent += record.count
+            guard try channel.write(record) else { return sent }
+            spareRecord = record
+        }
+        return sent
+    }
+
+    private func fill(_ record: TLSRecord, _ part: inout Int, _ offset: inout Int) {
+        record.clear()
+        while part < partCount {
+            let whole = UnsafeRawBufferPointer(
+                start: parts[part].iov_base,
+                count: parts[part].iov_len
+            )
+            offset += record.append(UnsafeRawBufferPointer(rebasing: whole[offset...]))
+            if offset < whole.count { return }
+            (part, offset) = (part + 1, 0)
+        }
     }
 
     /// A copy of the bytes of `range`, counted over the whole list.

@@ -5,6 +5,12 @@ package enum SocketAddress: Hashable, Sendable {
     /// A name or number, without brackets. Port 0, for a listener: any that is free.
     case tcp(host: String, port: UInt16)
 
+    /// The host as it was written; nil: it has none.
+    package var host: String? {
+        if case .tcp(let host, _) = self { return host }
+        return nil
+    }
+
     /// The longest path that a socket file can have, in bytes.
     package static let pathBytesMax = 107
 }

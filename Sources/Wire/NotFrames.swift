@@ -21,6 +21,7 @@ package struct NotFrames: Error, Hashable, Sendable, CustomStringConvertible {
     private static let greetings: [(prefix: String, name: String)] =
         [
             ("\u{16}\u{3}", "a TLS hello"),
+            ("\u{15}\u{3}", "a TLS alert"),
             ("SSH-", "an SSH greeting"),
         ]
         + [

@@ -44,11 +44,30 @@ final class Context {
         }
         var options = ClientOptions()
         options.clientName = "execstream/\(Version.text)"
+        options.tls = tls
         do throws(ExecError) {
             return try ExecClient(address: address, token: try token(), options: options)
         } catch {
             throw Failure(error)
         }
+    }
+
+    /// What the options say of TLS, and what they leave out, the environment; nil: neither does.
+    var tls: ClientTLS? {
+        let isAsked = arguments.has("tls")
+        let tls = ClientTLS(
+            // The system's are what is asked for.
+            caFile: arguments.value("tls-ca") ?? (isAsked ? nil : variable("EXECSTREAM_TLS_CA")),
+            certificateFile: arguments.value("tls-cert") ?? variable("EXECSTREAM_TLS_CERT"),
+            keyFile: arguments.value("tls-key") ?? variable("EXECSTREAM_TLS_KEY")
+        )
+        let isWanted = isAsked || variable("EXECSTREAM_TLS") != nil || tls != ClientTLS()
+        return isWanted ? tls : nil
+    }
+
+    /// What the environment has under this name; nil where that is nothing.
+    private func variable(_ name: String) -> String? {
+        environment[name].flatMap { $0.isEmpty ? nil : $0 }
     }
 
     /// From the file that was named, the environment, or the default server's state.

@@ -58,7 +58,8 @@ enum Program {
         let rest = Array(words.dropFirst())
         switch words.first {
         case ServeCommand.spec.name:
-            return [SIGINT, SIGTERM, SIGCHLD]
+            let arguments = try? Arguments.parse(rest, for: ServeCommand.spec)
+            return ServeCommand.signals(arguments) + [SIGCHLD]
         case RunCommand.spec.name:
             return RunCommand.signals(try? Arguments.parse(rest, for: RunCommand.spec))
         case AttachCommand.spec.name:

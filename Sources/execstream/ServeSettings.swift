@@ -27,6 +27,8 @@ struct ServeSettings {
             listen: listen.isEmpty
                 ? [context.defaults.listenAddress(stateDirectory: state)] : listen
         )
+        server.tls = try Self.tls(arguments)
+        server.allowsInsecureTCP = arguments.has("insecure")
         server.log = try Self.log(arguments)
     }
 
@@ -45,6 +47,19 @@ struct ServeSettings {
             )
         else { return }
         duration = .milliseconds(Int64(clamping: milliseconds))
+    }
+
+    private static func tls(_ arguments: Arguments) throws(Failure) -> ServerTLS? {
+        let clientCA = arguments.value("tls-client-ca")
+        switch (arguments.value("tls-cert"), arguments.value("tls-key")) {
+        case (let certificate?, let key?):
+            return ServerTLS(certificateFile: certificate, keyFile: key, clientCAFile: clientCA)
+        case (nil, nil) where clientCA == nil:
+            return nil
+        default:
+            let problem = UsageError("--tls-cert and --tls-key go together")
+            throw Failure(problem, command: ServeCommand.spec.name)
+        }
     }
 
     private static func log(_ arguments: Arguments) throws(Failure) -> ServerLog {

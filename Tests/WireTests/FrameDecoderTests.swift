@@ -234,6 +234,7 @@ struct NotFramesTests {
             ("OPTIONS * HTTP/1.1", "an HTTP request"),
             ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "an HTTP request"),
             ("\u{16}\u{3}\u{1}\u{2}", "a TLS hello"),
+            ("\u{15}\u{3}\u{3}\u{0}", "a TLS alert"),
             ("SSH-2.0-OpenSSH_9.2\r\n", "an SSH greeting"),
             ("GETAWAY", "something else"),
             ("\u{1}\u{0}\u{0}\u{0}", "something else"),

@@ -7,6 +7,7 @@ internal import Synchronization
 /// first needed.
 final class ServerPool: Sendable {
     private let own: ScriptServer
+    private let tls: ClientTLS?
     private let clientName: String
     private let state = Mutex(State())
 
@@ -22,8 +23,9 @@ final class ServerPool: Sendable {
 
     private typealias Connected = (client: ExecClient, answers: Once<Bool>)
 
-    init(own: ScriptServer, clientName: String) {
+    init(own: ScriptServer, tls: ClientTLS?, clientName: String) {
         self.own = own
+        self.tls = tls
         self.clientName = clientName
     }
 
@@ -54,6 +56,7 @@ final class ServerPool: Sendable {
     private func connect(_ server: Server) throws(ExecError) -> ExecClient {
         var options = ClientOptions()
         options.clientName = clientName
+        options.tls = tls
         switch server {
         case .other(let address, let tokenFile):
             let token = try tokenFile.map { path throws(ExecError) in try Self.token(path) }

@@ -31,10 +31,23 @@ struct CommandSpec: Sendable {
     }
 
     /// What every client command takes.
-    static let clientOptions: [OptionSpec] = [
-        .value("address", "ADDR", "the server: unix:PATH or tcp:HOST:PORT ($EXECSTREAM_ADDRESS)"),
-        .value("token-file", "FILE", "the file with the server's token ($EXECSTREAM_TOKEN)"),
-        .flag("json", "one JSON object a line, for programs"),
+    static let clientOptions: [OptionSpec] =
+        [
+            .value(
+                "address",
+                "ADDR",
+                "the server: unix:PATH or tcp:HOST:PORT ($EXECSTREAM_ADDRESS)"
+            ),
+            .value("token-file", "FILE", "the file with the server's token ($EXECSTREAM_TOKEN)"),
+            .flag("json", "one JSON object a line, for programs"),
+        ] + tlsOptions
+
+    /// How a connection to a server on TCP is made safe. One of them is enough to turn TLS on.
+    static let tlsOptions: [OptionSpec] = [
+        .flag("tls", "TLS on TCP, with the system's CAs ($EXECSTREAM_TLS)"),
+        .value("tls-ca", "FILE", "TLS on TCP, with these CAs, in PEM ($EXECSTREAM_TLS_CA)"),
+        .value("tls-cert", "FILE", "the client's certificate ($EXECSTREAM_TLS_CERT)"),
+        .value("tls-key", "FILE", "its key ($EXECSTREAM_TLS_KEY)"),
     ]
 }
 

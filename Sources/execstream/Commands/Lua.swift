@@ -16,7 +16,7 @@ enum LuaCommand: ProgramCommand {
             .value("address", "ADDR", "the server: unix:PATH or tcp:HOST:PORT (one of its own)"),
             .value("token-file", "FILE", "the file with the server's token ($EXECSTREAM_TOKEN)"),
             .value("resources", "FILE", "what exec.get knows, beside process:native"),
-        ],
+        ] + CommandSpec.tlsOptions,
         isClient: false,
         details: [
             """
@@ -89,6 +89,7 @@ enum LuaCommand: ProgramCommand {
         }
         options.arguments = Array(arguments.operands.dropFirst())
         options.clientName = "execstream/\(Version.text)"
+        options.tls = context.tls
         if let path = arguments.value("resources") {
             do throws(ResourceProblem) {
                 options.resources = try ResourceFile.read(path)

@@ -12,6 +12,18 @@ enum ServeCommand: ProgramCommand {
             .value("listen", "ADDR", repeats: true, "where to listen: unix:PATH or tcp:HOST:PORT"),
             .value("state", "DIR", "where logs and the token are kept"),
             .value("token-file", "FILE", "the token that TCP clients must show"),
+            .value(
+                "tls-cert",
+                "FILE",
+                "the certificate of TCP listeners, in PEM; they take TLS only"
+            ),
+            .value("tls-key", "FILE", "its key"),
+            .value(
+                "tls-client-ca",
+                "FILE",
+                "the CAs of clients, which must then have a certificate"
+            ),
+            .flag("insecure", "plain TCP on other addresses than loopback ones"),
             .value("retention", "DUR", "how long an exited exec is kept (5m)"),
             .value("sweep", "DUR", "how often those whose time has passed are removed (30s)"),
             .value("grace", "DUR", "between the stop signal and SIGKILL (10s)"),
@@ -25,7 +37,12 @@ enum ServeCommand: ProgramCommand {
             Without --listen it listens on unix:$XDG_RUNTIME_DIR/execstream.sock, or on \
             execstream.sock in the state directory; that socket admits the same user and root. A TCP \
             client has to show the token, which the first start writes to the file 'token' in the \
-            state directory. A TCP port is not encrypted: listen on a loopback address.
+            state directory. A TCP port without --tls-cert is not encrypted, and refused unless its address \
+            is a loopback one.
+            """,
+            """
+            With --tls-cert, SIGHUP has the certificate, the key and the CAs read again: for new \
+            connections, and only if all of them can be used.
             """,
             """
             SIGTERM or SIGINT ends it: no new connections, every exec is stopped, every viewer gets \
@@ -60,7 +77,7 @@ enum ServeCommand: ProgramCommand {
         let addresses = try opened { () throws(ExecError) in try server.start() }
         for address in addresses { context.console.note("listening on \(address)\n") }
         let manager = ServiceManager(environment: context.environment)
-        return try await withSignals([SIGINT, SIGTERM]) { (signals) throws(Failure) in
+        return try await withSignals(signals(arguments)) { (signals) throws(Failure) in
             context.console.note("ready\n")
             manager.tell("READY=1")
             await wait(for: signals, toEnd: server, manager)
@@ -74,7 +91,11 @@ enum ServeCommand: ProgramCommand {
         toEnd server: ExecServer,
         _ manager: ServiceManager,
     ) async {
-        for await _ in signals { break }
+        for await number in signals {
+            guard number == SIGHUP else { break }
+            // What comes of it is in the log.
+            try? server.reloadTLS()
+        }
         manager.tell("STOPPING=1")
         // Cancelled, and waited for, when this returns.
         async let _ = hurry(server, on: signals)
@@ -82,7 +103,12 @@ enum ServeCommand: ProgramCommand {
     }
 
     private static func hurry(_ server: ExecServer, on signals: AsyncStream<Int32>) async {
-        for await _ in signals { server.hurry() }
+        for await number in signals where number != SIGHUP { server.hurry() }
+    }
+
+    /// SIGHUP ends a server that has nothing to read again, as it ends other programs.
+    static func signals(_ arguments: Arguments?) -> [Int32] {
+        [SIGINT, SIGTERM] + (arguments?.has("tls-cert") == true ? [SIGHUP] : [])
     }
 
     /// What commands inherit: the server's own environment, without what concerns it alone.
@@ -90,7 +116,7 @@ enum ServeCommand: ProgramCommand {
         context.environment.filter { name, _ in
             ![
                 "NOTIFY_SOCKET", "EXECSTREAM_TOKEN", "EXECSTREAM_ADDRESS", "EXECSTREAM_EXEC_ID",
-            ].contains(name)
+            ].contains(name) && !name.hasPrefix("EXECSTREAM_TLS")
         }
     }
 

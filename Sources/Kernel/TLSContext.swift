@@ -1,0 +1,115 @@
+internal import COpenSSL
+internal import Glibc
+
+/// The files with which one side shows who it is, in PEM.
+package struct TLSIdentity: Hashable, Sendable {
+    /// The certificate, then those that lead to its CA.
+    package let certificateFile: String
+    /// Its key, without a passphrase.
+    package let keyFile: String
+
+    package init(certificateFile: String, keyFile: String) {
+        (self.certificateFile, self.keyFile) = (certificateFile, keyFile)
+    }
+}
+
+/// What channels of one side are made from: its certificate, and whom it trusts. TLS 1.3 only, no
+/// sessions to resume: who was let in once is looked at again. The files are read here, once.
+package final class TLSContext: @unchecked Sendable {
+    // Unchecked: changed in `init` only. OpenSSL counts references to it atomically, and lets any
+    // number of threads make channels from it.
+    let raw: OpaquePointer
+    let isServer: Bool
+
+    /// Bytes that may lie undecrypted in a channel that is being read.
+    private static let readAheadBytes = 64 << 10
+
+    /// Of a server. With `clientCAFile`, clients must show a certificate that one of these CAs signed.
+    package init(serving identity: TLSIdentity, clientCAFile: String?) throws(TLSFailure) {
+        raw = try Self.make(TLS_server_method())
+        isServer = true
+        try use(identity)
+        if let clientCAFile {
+            try trust(clientCAFile)
+            guard let names = SSL_load_client_CA_file(clientCAFile) else {
+                throw Self.unusable("the CA file", clientCAFile)
+            }
+            SSL_CTX_set_client_CA_list(raw, names)
+            SSL_CTX_set_verify(raw, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nil)
+        }
+    }
+
+    /// Of a client. Servers must show a certificate that one of the CAs signed, the system's where
+    /// there is no `caFile`, and that names the host.
+    package init(trusting caFile: String?, as identity: TLSIdentity?) throws(TLSFailure) {
+        raw = try Self.make(TLS_client_method())
+        isServer = false
+        if let identity { try use(identity) }
+        if let caFile {
+            try trust(caFile)
+        } else if SSL_CTX_set_default_verify_paths(raw) != 1 {
+            throw TLSFailure(message: "the system's CAs can't be used: \(OpenSSLErrors.take())")
+        }
+        SSL_CTX_set_verify(raw, SSL_VERIFY_PEER, nil)
+    }
+
+    deinit { SSL_CTX_free(raw) }
+
+    private static func make(_ method: OpaquePointer?) throws(TLSFailure) -> OpaquePointer {
+        ERR_clear_error()
+        guard let raw = SSL_CTX_new(method) else {
+            throw TLSFailure(message: "TLS can't be used: \(OpenSSLErrors.take())")
+        }
+        guard eo_set_versions(raw, TLS1_3_VERSION, TLS1_3_VERSION) != 0 else {
+            SSL_CTX_free(raw)
+            throw TLSFailure(message: "TLS 1.3 can't be used: \(OpenSSLErrors.take())")
+        }
+        eo_enable_kernel_tls(raw)
+        eo_keep_no_sessions(raw)
+        eo_read_ahead(raw, readAheadBytes)
+        // An idle connection has no buffers.
+        eo_release_buffers(raw)
+        // Without it a key with a passphrase would have OpenSSL ask for that on the terminal.
+        SSL_CTX_set_default_passwd_cb(raw) { _, _, _, _ in -1 }
+        return raw
+    }
+
+    private func use(_ identity: TLSIdentity) throws(TLSFailure) {
+        let (certificate, key) = (identity.certificateFile, identity.keyFile)
+        ERR_clear_error()
+        guard SSL_CTX_use_certificate_chain_file(raw, certificate) == 1 else {
+            throw Self.unusable("the certificate", certificate)
+        }
+        guard SSL_CTX_use_PrivateKey_file(raw, key, SSL_FILETYPE_PEM) == 1,
+            SSL_CTX_check_private_key(raw) == 1
+        else { throw Self.unusable("the key", key) }
+    }
+
+    private func trust(_ caFile: String) throws(TLSFailure) {
+        ERR_clear_error()
+        guard SSL_CTX_load_verify_file(raw, caFile) == 1 else {
+            throw Self.unusable("the CA file", caFile)
+        }
+    }
+
+    private static func unusable(_ what: String, _ path: String) -> TLSFailure {
+        TLSFailure(message: "\(what) '\(path)' can't be used: \(OpenSSLErrors.take())")
+    }
+}
+
+/// What OpenSSL remembers of a failure: a queue of each thread.
+enum OpenSSLErrors {
+    /// The reason of the oldest, for people; the queue is empty then.
+    static func take() -> String {
+        defer { ERR_clear_error() }
+        let code = ERR_peek_error()
+        if code == 0 { return "no reason is known" }
+        let number = eo_system_error(code)
+        if number != 0 { return Errno(number).description }
+        guard let reason = ERR_reason_error_string(code) else { return "reason \(code)" }
+        return String(cString: reason)
+    }
+
+    /// The number of the oldest one's reason; 0: there is none.
+    static var reason: Int32 { ERR_GET_REASON(ERR_peek_error()) }
+}
