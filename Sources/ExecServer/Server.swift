@@ -14,7 +14,7 @@ public final class ExecServer: Sendable {
     private let options: ServerOptions
     private let group: EventLoopGroup
     private let host: LocalProcessHost
-    private let context: ServerContext
+    let context: ServerContext
     private let listeners: ListenerController
     private let state = Mutex(State())
 
@@ -57,10 +57,11 @@ public final class ExecServer: Sendable {
         step { $0.begin() }
         tell(.starting)
         do throws(ExecError) {
+            try context.access.load()
+            try context.audit.open()
             try takeOrphans()
             endLeftovers()
-            let authenticator = Authenticator(token: options.token, ownUser: ownUserID())
-            let addresses = try listeners.start(options.listen, authenticator)
+            let addresses = try listeners.start(options.listen, context.access)
             let sweeper = group.loops[0]
             sweeper.execute { [self] in scheduleSweep(on: sweeper) }
             tell(.started(addresses))

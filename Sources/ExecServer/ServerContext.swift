@@ -8,6 +8,8 @@ final class ServerContext: Sendable {
     let registry: ExecSessionRegistry
     let host: any ProcessHost
     let options: ServerOptions
+    let access: Authenticator
+    let audit: AuditLog
     /// One batch for each loop, used there only.
     private let batches: [ObjectIdentifier: LoopBound<OutgoingBatch>]
     private let connections = Mutex(Connections())
@@ -23,6 +25,14 @@ final class ServerContext: Sendable {
         self.registry = registry
         self.host = host
         self.options = options
+        access = Authenticator(
+            token: options.token,
+            tokensFile: options.tokensFile,
+            wrongTokenDelay: options.wrongTokenDelay,
+            ownUser: ownUserID(),
+            clocks: registry.clocks,
+        )
+        audit = AuditLog(log: options.log, path: options.auditLogFile, clocks: registry.clocks)
         batches = Dictionary(
             uniqueKeysWithValues: loops.map {
                 (ObjectIdentifier($0), LoopBound(OutgoingBatch(), on: $0))
@@ -60,6 +70,8 @@ final class ServerContext: Sendable {
             return true
         }
     }
+
+    var allConnections: [Connection] { connections.withLock { Array($0.all.values) } }
 
     func remove(_ connection: Connection) {
         let waiter = connections.withLock { state in

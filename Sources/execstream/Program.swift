@@ -58,7 +58,7 @@ enum Program {
         let rest = Array(words.dropFirst())
         switch words.first {
         case ServeCommand.spec.name:
-            return [SIGINT, SIGTERM, SIGCHLD]
+            return [SIGINT, SIGTERM, SIGHUP, SIGCHLD]
         case RunCommand.spec.name:
             return RunCommand.signals(try? Arguments.parse(rest, for: RunCommand.spec))
         case AttachCommand.spec.name:

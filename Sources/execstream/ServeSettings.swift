@@ -28,6 +28,8 @@ struct ServeSettings {
                 ? [context.defaults.listenAddress(stateDirectory: state)] : listen
         )
         server.log = try Self.log(arguments)
+        server.tokensFile = arguments.value("tokens")
+        server.auditLogFile = arguments.value("audit-log")
     }
 
     private static func read(

@@ -11,7 +11,9 @@ enum ServeCommand: ProgramCommand {
         options: [
             .value("listen", "ADDR", repeats: true, "where to listen: unix:PATH or tcp:HOST:PORT"),
             .value("state", "DIR", "where logs and the token are kept"),
-            .value("token-file", "FILE", "the token that TCP clients must show"),
+            .value("token-file", "FILE", "the token with which TCP clients may do everything"),
+            .value("tokens", "FILE", "further tokens, with names and roles; must be 0600"),
+            .value("audit-log", "FILE", "add a JSON line for whatever is done, and each refusal"),
             .value("retention", "DUR", "how long an exited exec is kept (5m)"),
             .value("sweep", "DUR", "how often those whose time has passed are removed (30s)"),
             .value("grace", "DUR", "between the stop signal and SIGKILL (10s)"),
@@ -24,8 +26,14 @@ enum ServeCommand: ProgramCommand {
             """
             Without --listen it listens on unix:$XDG_RUNTIME_DIR/execstream.sock, or on \
             execstream.sock in the state directory; that socket admits the same user and root. A TCP \
-            client has to show the token, which the first start writes to the file 'token' in the \
-            state directory. A TCP port is not encrypted: listen on a loopback address.
+            client has to show a token: one of the --tokens file, or the one that the first start \
+            writes to the file 'token' in the state directory. A TCP port is not encrypted: listen on a loopback address.
+            """,
+            """
+            A line of the --tokens file is NAME ROLE[:PREFIX,...] TOKEN, or a comment after #. ROLE is \
+            view (attach, logs, wait, list, status, events), run (also start, stdin, signal, stop, \
+            publish) or admin (everything); with PREFIXes it is good for containers whose names begin \
+            with one of them. SIGHUP has this file read again, and the audit log opened again.
             """,
             """
             SIGTERM or SIGINT ends it: no new connections, every exec is stopped, every viewer gets \
@@ -60,7 +68,7 @@ enum ServeCommand: ProgramCommand {
         let addresses = try opened { () throws(ExecError) in try server.start() }
         for address in addresses { context.console.note("listening on \(address)\n") }
         let manager = ServiceManager(environment: context.environment)
-        return try await withSignals([SIGINT, SIGTERM]) { (signals) throws(Failure) in
+        return try await withSignals([SIGINT, SIGTERM, SIGHUP]) { (signals) throws(Failure) in
             context.console.note("ready\n")
             manager.tell("READY=1")
             await wait(for: signals, toEnd: server, manager)
@@ -74,7 +82,10 @@ enum ServeCommand: ProgramCommand {
         toEnd server: ExecServer,
         _ manager: ServiceManager,
     ) async {
-        for await _ in signals { break }
+        for await signal in signals {
+            guard signal == SIGHUP else { break }
+            server.reload()
+        }
         manager.tell("STOPPING=1")
         // Cancelled, and waited for, when this returns.
         async let _ = hurry(server, on: signals)
@@ -82,7 +93,7 @@ enum ServeCommand: ProgramCommand {
     }
 
     private static func hurry(_ server: ExecServer, on signals: AsyncStream<Int32>) async {
-        for await _ in signals { server.hurry() }
+        for await signal in signals where signal != SIGHUP { server.hurry() }
     }
 
     /// What commands inherit: the server's own environment, without what concerns it alone.
