@@ -1,29 +1,95 @@
 internal import ExecModel
 internal import Kernel
+internal import Synchronization
 
 /// Who may talk to the server: on a Unix socket the server's own user and root; on TCP whoever
-/// presents the token.
-struct Authenticator: Sendable {
-    private let token: [UInt8]?
+/// presents a token that is right now. Any thread.
+final class Authenticator: Sendable {
+    private let defaultToken: String?
+    private let tokensFile: String?
     private let ownUser: UInt32
+    private let clocks: any Clocks
+    private let policy: Mutex<AccessPolicy>
+    private let penalties: Mutex<TokenPenalties>
+    private let loads = Atomic<UInt64>(0)
 
-    init(token: String?, ownUser: UInt32) {
-        self.token = token.map { Array($0.utf8) }
+    /// The name of the token that is not in the file.
+    private static let defaultName = "default"
+
+    /// `load` reads the file; before that only the default token, which may do everything, is right.
+    init(
+        token: String?,
+        tokensFile: String?,
+        wrongTokenDelay: Duration,
+        ownUser: UInt32,
+        clocks: any Clocks,
+    ) {
+        defaultToken = token
+        self.tokensFile = tokensFile
         self.ownUser = ownUser
+        self.clocks = clocks
+        policy = Mutex(Self.policy(of: token))
+        penalties = Mutex(TokenPenalties(first: wrongTokenDelay))
     }
 
-    func admits(_ credentials: PeerCredentials) -> Bool {
-        credentials.uid == ownUser || credentials.uid == 0
-    }
-
-    /// Compares in a time that depends on nothing but the length of what was presented.
-    func admits(token presented: String) -> Bool {
-        guard let token, !token.isEmpty else { return false }
-        var difference: UInt8 = token.count == presented.utf8.count ? 0 : 1
-        for (index, byte) in presented.utf8.enumerated() {
-            difference |= byte ^ token[index % token.count]
+    /// Takes the tokens that are in the file now. Throws FAILED_PRECONDITION where it can't be used,
+    /// and then nothing has changed.
+    func load() throws(ExecError) {
+        guard let tokensFile else { return }
+        var policy = Self.policy(of: defaultToken)
+        let bytes: [UInt8]
+        do throws(PrivateFileError) {
+            bytes = try Files.readPrivate(tokensFile, max: AccessPolicy.fileBytesMax)
+        } catch {
+            throw Self.unusable(tokensFile, error.description)
         }
-        return difference == 0
+        do throws(AccessPolicyError) {
+            try policy.add(parsing: bytes)
+        } catch {
+            throw Self.unusable(tokensFile, error.description)
+        }
+        self.policy.withLock { $0 = policy }
+        loads.add(1, ordering: .sequentiallyConsistent)
+    }
+
+    /// Another number whenever the tokens are others. Whoever keeps a grant compares it, and takes the
+    /// number before the grant.
+    var generation: UInt64 { loads.load(ordering: .sequentiallyConsistent) }
+
+    private static func unusable(_ path: String, _ why: String) -> ExecError {
+        ExecError(.failedPrecondition, "can't use the tokens file '\(path)': \(why)")
+    }
+
+    /// What the kernel's word on a peer is worth; nil: it is another user.
+    func grant(to credentials: PeerCredentials) -> Grant? {
+        guard credentials.uid == ownUser || credentials.uid == 0 else { return nil }
+        return Grant(identity: Identity(name: "uid:\(credentials.uid)", role: .admin), token: nil)
+    }
+
+    /// What a token is worth; nil: it is not right. Takes as long for every token of its length.
+    func grant(to token: String) -> Grant? {
+        let policy = policy.withLock { $0 }
+        return policy.identity(presenting: token).map { Grant(identity: $0, token: token) }
+    }
+
+    /// The same peer's grant by the tokens there are now; nil: it is gone.
+    func renewed(_ grant: Grant) -> Grant? {
+        guard let token = grant.token else { return grant }
+        return self.grant(to: token)
+    }
+
+    /// A wrong token has come from this peer. Returns how long the answer is to wait.
+    func penalty(of peer: String) -> Duration {
+        let network = SocketAddress.network(ofPeer: peer)
+        return penalties.withLock { $0.add(network, at: clocks.now) }
+    }
+
+    private static func policy(of token: String?) -> AccessPolicy {
+        var policy = AccessPolicy()
+        if let token, !token.isEmpty {
+            policy.add(Identity(name: defaultName, role: .admin), token: token)
+        }
+        return policy
     }
 
     /// The token in a call's metadata, where it has one: `authorization: Bearer TOKEN`.
@@ -34,4 +100,10 @@ struct Authenticator: Sendable {
         else { return nil }
         return String(authorization.dropFirst(scheme.count))
     }
+}
+
+/// Who is on a connection, and by what: the kernel's word, or a token that was right.
+struct Grant: Sendable {
+    let identity: Identity
+    fileprivate let token: String?
 }

@@ -19,6 +19,7 @@ extension Calls {
         }
         let container = request.containerID.isEmpty ? nil : request.containerID
         let infos = registry.instances(of: container).map { $0.info }.filter { info in
+            guard connection.covers(info.containerID) else { return false }
             if request.runningOnly, info.state != .running, info.state != .paused { return false }
             return request.labels.allSatisfy { info.labels[$0.key] == $0.value }
         }
@@ -26,27 +27,37 @@ extension Calls {
     }
 
     func signal(_ request: ExecSignalRequest, _ call: PendingCall) throws(ExecError) {
-        try request.signal.check()
-        let instance = try instance(request.containerID, request.execID)
-        call.open()
-        try instance.signal(request.signal) { error in
-            call.finish { error.map { .failure($0) } ?? .success(instance.info) }
+        try connection.audited(.execSignal, on: request.target) { (entry) throws(ExecError) in
+            try request.signal.check()
+            let instance = try instance(request.containerID, request.execID)
+            call.open()
+            try instance.signal(request.signal) { error in
+                entry.tell(error)
+                call.finish { error.map { .failure($0) } ?? .success(instance.info) }
+            }
         }
     }
 
     func stop(_ request: ExecStopRequest, _ call: PendingCall) throws(ExecError) {
-        let instance = try instance(request.containerID, request.execID)
-        call.open()
         let grace =
             request.graceMS == 0
             ? nil : Duration.milliseconds(Int64(clamping: request.graceMS))
-        try instance.stop(.client, grace: grace)
-        call.onExit(of: instance) { call.succeed(ExecControlResponse(info: instance.info)) }
+        try connection.audited(.execStop, on: request.target) { (entry) throws(ExecError) in
+            let instance = try instance(request.containerID, request.execID)
+            call.open()
+            try instance.stop(.client, grace: grace)
+            entry.tell("ok")
+            call.onExit(of: instance) { call.succeed(ExecControlResponse(info: instance.info)) }
+        }
     }
 
     func remove(_ request: ExecRemoveRequest) throws(ExecError) -> ExecControlResponse {
-        let key = try ExecKey(container: request.containerID, exec: request.execID)
-        return ExecControlResponse(info: try registry.remove(key))
+        try connection.audited(.execRemove, on: request.target) { (entry) throws(ExecError) in
+            let key = try ExecKey(container: request.containerID, exec: request.execID)
+            let info = try registry.remove(key)
+            entry.tell("ok")
+            return ExecControlResponse(info: info)
+        }
     }
 
     private func instance(

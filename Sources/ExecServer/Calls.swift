@@ -28,7 +28,7 @@ struct Calls {
                 "\(request.service) has no method \(request.method)"
             )
         }
-        try admit(request, method)
+        guard try admit(request, method, id) else { return }
         switch method.shape {
         case .unary:
             try answer(method, request, id)
@@ -37,23 +37,31 @@ struct Calls {
         case .clientStream:
             openStream(PublishStream(id: id, connection: connection), request)
         case .serverStream:
-            let message = try decode(ContainerLifecycleRequest.self, request)
+            let message = try admitted(ContainerLifecycleRequest.self, method, request)
             connection.open(try LifecycleStream(message, id: id, connection: connection))
             connection.markReady(id)
         }
     }
 
-    private func admit(_ request: CallRequest, _ method: Method) throws(ExecError) {
-        if !connection.admission.isAdmitted, let header = request.metadata("authorization"),
+    /// Whether the peer is known; where it has shown a wrong token, its answer is on the way.
+    private func admit(
+        _ request: CallRequest,
+        _ method: Method,
+        _ id: UInt32,
+    ) throws(ExecError) -> Bool {
+        if connection.admission.isAdmitted { return true }
+        if let header = request.metadata("authorization"),
             let token = Authenticator.bearerToken(header)
         {
-            guard connection.present(token: token) == .admitted else {
-                throw ExecError(.unauthenticated, "the token is not right")
-            }
+            return connection.present(token: token, with: method, id)
         }
-        guard connection.admission.isAdmitted || method == .hello else {
-            throw ExecError(.unauthenticated, "call Hello with the server's token first")
+        if method == .hello {
+            let token = try decode(HelloRequest.self, request).token
+            return connection.present(token: token, with: method, id)
         }
+        let error = ExecError(.unauthenticated, "call Hello with the server's token first")
+        connection.strangerCalled(method, error)
+        throw error
     }
 
     /// A stream whose first message may ride in the request.
@@ -69,36 +77,34 @@ struct Calls {
         _ request: CallRequest,
         _ id: UInt32,
     ) throws(ExecError) {
+        let call = { pending(id, request) }
         switch method {
         case .hello:
-            reply(id, try hello(try decode(HelloRequest.self, request)))
+            reply(id, hello(try admitted(HelloRequest.self, method, request)))
         case .execWait:
-            try wait(try decode(ExecWaitRequest.self, request), pending(id, request))
+            try wait(try admitted(ExecWaitRequest.self, method, request), call())
         case .execList:
-            reply(id, try list(try decode(ExecListRequest.self, request)))
+            reply(id, try list(try admitted(ExecListRequest.self, method, request)))
         case .execSignal:
-            try signal(try decode(ExecSignalRequest.self, request), pending(id, request))
+            try signal(try admitted(ExecSignalRequest.self, method, request), call())
         case .execStop:
-            try stop(try decode(ExecStopRequest.self, request), pending(id, request))
+            try stop(try admitted(ExecStopRequest.self, method, request), call())
         case .execRemove:
-            reply(id, try remove(try decode(ExecRemoveRequest.self, request)))
+            reply(id, try remove(try admitted(ExecRemoveRequest.self, method, request)))
         case .containerStatus:
-            try status(try decode(ContainerStatusRequest.self, request), pending(id, request))
+            try status(try admitted(ContainerStatusRequest.self, method, request), call())
         case .containerSignal:
-            try signal(try decode(ContainerSignalRequest.self, request), pending(id, request))
+            try signal(try admitted(ContainerSignalRequest.self, method, request), call())
         case .containerPause:
-            try pause(try decode(ContainerControlRequest.self, request), pending(id, request))
+            try pause(try admitted(ContainerControlRequest.self, method, request), call())
         case .containerResume:
-            try resume(try decode(ContainerControlRequest.self, request), pending(id, request))
+            try resume(try admitted(ContainerControlRequest.self, method, request), call())
         case .session, .publish, .containerLifecycle:
             preconditionFailure("\(method.rawValue) is a stream")
         }
     }
 
-    private func hello(_ request: HelloRequest) throws(ExecError) -> HelloResponse {
-        if !connection.admission.isAdmitted, connection.present(token: request.token) != .admitted {
-            throw ExecError(.unauthenticated, "the token is not right")
-        }
+    private func hello(_ request: HelloRequest) -> HelloResponse {
         let context = connection.context
         context.log.debug("hello", ["peer": connection.peer, "client": request.client])
         return HelloResponse(
@@ -115,6 +121,17 @@ struct Calls {
 
     private func pending(_ id: UInt32, _ request: CallRequest) -> PendingCall {
         PendingCall(id: id, timeoutNano: request.timeoutNano, connection: connection)
+    }
+
+    /// The call's message, if the peer may ask for that.
+    private func admitted<Message: Targeting>(
+        _ type: Message.Type,
+        _ method: Method,
+        _ request: CallRequest,
+    ) throws(ExecError) -> Message {
+        let message = try decode(type, request)
+        try connection.authorize(Action(method), on: message.target)
+        return message
     }
 
     private func decode<Message: WireMessage>(

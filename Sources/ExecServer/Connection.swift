@@ -32,6 +32,10 @@ final class Connection: ReadinessHandler, LoopTarget, @unchecked Sendable {
     /// Whole control frames, after the rest of a frame that is half written.
     private var outbox: [UInt8] = []
     private var authenticationTimer: TimerID?
+    /// Answers to wrong tokens, which wait.
+    private var held: [TimerID] = []
+    private var heldCount = 0
+    private var accessGeneration: UInt64 = 0
     private var closing = Closing.no
 
     private enum Closing {
@@ -53,7 +57,7 @@ final class Connection: ReadinessHandler, LoopTarget, @unchecked Sendable {
     init(
         _ socket: consuming Transport,
         peer: String,
-        isAdmitted: Bool,
+        grant: Grant?,
         authenticator: Authenticator,
         context: ServerContext,
         loop: EventLoop,
@@ -63,7 +67,7 @@ final class Connection: ReadinessHandler, LoopTarget, @unchecked Sendable {
         self.authenticator = authenticator
         self.context = context
         self.loop = loop
-        admission = Admission(isAdmitted: isAdmitted)
+        admission = Admission(grant)
         streams = StreamTable(openMax: context.options.streamsPerConnectionMax)
     }
 
@@ -105,20 +109,48 @@ final class Connection: ReadinessHandler, LoopTarget, @unchecked Sendable {
         if hasUnread, interest.contains(.readable) { read() } else { flush() }
     }
 
-    /// The peer has presented a token.
-    func present(token: String) -> Admission.Verdict {
-        let verdict = admission.present(isRight: authenticator.admits(token: token))
-        switch verdict {
+    /// The peer has presented a token with the call `id`; false: it is not right, the call is over, and
+    /// the peer is told that after a while.
+    func present(token: String, with method: Method, _ id: UInt32) -> Bool {
+        accessGeneration = authenticator.generation
+        switch admission.present(authenticator.grant(to: token)) {
         case .admitted:
             if let authenticationTimer { loop.cancel(authenticationTimer) }
             authenticationTimer = nil
+            return true
         case .refused:
             context.log.warning("wrong token", ["peer": peer])
         case .closed:
             context.log.warning("wrong token, closing", ["peer": peer])
             closing = .afterWriting
         }
-        return verdict
+        let error = ExecError(.unauthenticated, "the token is not right")
+        turnedAway(method, error)
+        fail(id, error, after: authenticator.penalty(of: peer))
+        return false
+    }
+
+    /// A stranger has called `method` without a token.
+    func strangerCalled(_ method: Method, _ error: ExecError) {
+        if admission.isFirstCallOfStranger() { turnedAway(method, error) }
+    }
+
+    /// Looks the peer's token up again where the tokens have changed; false: it is gone, and so is the
+    /// connection. On the loop.
+    @discardableResult
+    func refreshAdmission() -> Bool {
+        let generation = authenticator.generation
+        guard generation != accessGeneration, let grant = admission.grant else {
+            return socket != nil
+        }
+        accessGeneration = generation
+        guard let renewed = authenticator.renewed(grant) else {
+            context.log.info("token is gone", ["who": grant.identity.name, "peer": peer])
+            close("its token is gone")
+            return false
+        }
+        admission.renew(renewed)
+        return true
     }
 
     // MARK: Calls
@@ -135,6 +167,19 @@ final class Connection: ReadinessHandler, LoopTarget, @unchecked Sendable {
     /// Ends a call that has failed.
     func fail(_ id: UInt32, _ error: ExecError) {
         end(id, with: Frames.failure(error, streamID: id))
+    }
+
+    /// Ends a call with a failure that the peer is told later. It is not read meanwhile.
+    private func fail(_ id: UInt32, _ error: ExecError, after delay: Duration) {
+        streams.remember(id)
+        heldCount += 1
+        held.append(
+            loop.schedule(after: delay) { [weak self] in
+                guard let self else { return }
+                heldCount -= 1
+                send(Frames.failure(error, streamID: id))
+            }
+        )
     }
 
     /// Queues whole control frames.
@@ -174,6 +219,7 @@ final class Connection: ReadinessHandler, LoopTarget, @unchecked Sendable {
         registration = nil
         socket.close()
         if let authenticationTimer { loop.cancel(authenticationTimer) }
+        for timer in held { loop.cancel(timer) }
         for stream in streams.all {
             _ = streams.remove(stream.id)
             stream.ended()
@@ -372,6 +418,7 @@ extension Connection {
     private func caughtUp() {
         switch closing {
         case .afterViewers where streams.all.contains { $0.isToBeSeenOut }: break
+        case .afterWriting where heldCount > 0: break
         case .afterViewers, .afterWriting: return close("everything has been said")
         case .no: break
         }
@@ -381,8 +428,8 @@ extension Connection {
 
     private func setInterest(writable: Bool) {
         var wanted: Interest = writable ? [.writable] : []
-        // A peer that does not read its answers is not listened to.
-        if mayHear, unheard.isEmpty { wanted.insert(.readable) }
+        // A peer that does not read its answers is not listened to, nor one that guesses tokens.
+        if mayHear, unheard.isEmpty, heldCount == 0 { wanted.insert(.readable) }
         watch(for: wanted)
     }
 

@@ -14,6 +14,7 @@ final class LifecycleStream: ServerStream, Wakeable, LoopTarget, @unchecked Send
     private let journal: EventJournal
     private let container: String
     private var cursor: EventCursor
+    private var missed: UInt64 = 0
     private var isOver = false
 
     /// Throws INVALID_ARGUMENT or OUT_OF_RANGE.
@@ -39,8 +40,7 @@ final class LifecycleStream: ServerStream, Wakeable, LoopTarget, @unchecked Send
     }
 
     func pull(into batch: OutgoingBatch, bytesMax: Int) -> StreamTurn {
-        guard !isOver, let event = journal.pull(&cursor, container: container, parking: self)
-        else { return .idle }
+        guard !isOver, let event = next() else { return .idle }
         do throws(ExecError) {
             connection.send(try Frames.data(event, streamID: id))
             return .control
@@ -48,6 +48,19 @@ final class LifecycleStream: ServerStream, Wakeable, LoopTarget, @unchecked Send
             connection.fail(id, error)
             return .idle
         }
+    }
+
+    /// The next event that the peer may see. What it has missed before one that it may not see is
+    /// told with that which it may.
+    private func next() -> LifecycleEvent? {
+        while var event = journal.pull(&cursor, container: container, parking: self) {
+            missed += event.missed
+            guard connection.covers(event.info.containerID) else { continue }
+            event.missed = missed
+            missed = 0
+            return event
+        }
+        return nil
     }
 
     func ended() {

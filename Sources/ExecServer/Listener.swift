@@ -1,4 +1,5 @@
 internal import ExecCore
+internal import ExecModel
 internal import Kernel
 
 /// One listening socket: accepts on its own loop, hands connections to all loops in turn.
@@ -78,20 +79,16 @@ final class Listener: ReadinessHandler, @unchecked Sendable {
     private func admit(_ socket: consuming Descriptor) {
         Sockets.tune(socket)
         let peer = Sockets.peerName(socket)
-        var isAdmitted = false
+        var grant: Grant?
         if case .unix = address {
-            guard let credentials = try? Sockets.peerCredentials(socket),
-                authenticator.admits(credentials)
-            else {
-                context.log.warning("refused: another user", ["peer": peer])
-                return
-            }
-            isAdmitted = true
+            let credentials = try? Sockets.peerCredentials(socket)
+            grant = credentials.flatMap { authenticator.grant(to: $0) }
+            guard grant != nil else { return refuse(peer, credentials) }
         }
         let transport: Transport
         do throws(TLSFailure) {
             // The socket itself says who is on a Unix one, and nobody else reads it.
-            transport = try Transport(socket, isAdmitted ? nil : context.tls.context)
+            transport = try Transport(socket, grant == nil ? context.tls.context : nil)
         } catch {
             return context.log.error("TLS can't begin", ["peer": peer, "error": "\(error)"])
         }
@@ -99,12 +96,19 @@ final class Listener: ReadinessHandler, @unchecked Sendable {
         let connection = Connection(
             transport,
             peer: peer,
-            isAdmitted: isAdmitted,
+            grant: grant,
             authenticator: authenticator,
             context: context,
             loop: connectionLoop,
         )
         connectionLoop.execute { connection.begin() }
+    }
+
+    private func refuse(_ peer: String, _ credentials: PeerCredentials?) {
+        context.log.warning("refused: another user", ["peer": peer])
+        let name = credentials.map { "uid:\($0.uid)" } ?? "unknown"
+        context.audit.entry(.hello, .everything, by: name, from: peer)
+            .tell(ExecError(.permissionDenied, "another user"))
     }
 
     private func pause(_ error: Errno) {

@@ -28,18 +28,3 @@ final class LiveTLS: Sendable {
         }
     }
 }
-
-extension ExecServer {
-    /// Reads the files of `ServerOptions.tls` again: connections from now on get the new certificate
-    /// and CAs, those there are go on with the old. Throws FAILED_PRECONDITION where a file can't be
-    /// used, and everything stays as it was. Nothing without TLS. Any thread.
-    public func reloadTLS() throws(ExecError) {
-        do throws(ExecError) {
-            try context.tls.load()
-            if context.tls.context != nil { context.log.info("TLS files read again") }
-        } catch {
-            context.log.error("TLS files not read again", ["error": error.message])
-            throw error
-        }
-    }
-}

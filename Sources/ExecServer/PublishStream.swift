@@ -58,10 +58,7 @@ final class PublishStream: ServerStream {
     private func handle(_ request: PublishRequest) throws(ExecError) {
         switch (request, state) {
         case (.register(let register), .awaitingRegister):
-            let key = try ExecKey(container: register.containerID, exec: register.execID)
-            try connection.context.checkStarts()
-            let registry = connection.context.registry
-            state = .publishing(try registry.register(key, labels: register.labels))
+            state = .publishing(try publish(register))
         case (.register, _):
             throw ExecError(.invalidArgument, "a stream has one Register message")
         case (_, .awaitingRegister):
@@ -76,6 +73,19 @@ final class PublishStream: ServerStream {
             )
         case (_, .over):
             break
+        }
+    }
+
+    private func publish(_ register: Register) throws(ExecError) -> ExecInstance {
+        let target = Target.exec(container: register.containerID, exec: register.execID)
+        try connection.authorize(.publish, on: target)
+        return try connection.audited(.publish, on: target) { (entry) throws(ExecError) in
+            let key = try ExecKey(container: register.containerID, exec: register.execID)
+            try connection.context.checkStarts()
+            let registry = connection.context.registry
+            let instance = try registry.register(key, labels: register.labels)
+            entry.tell("ok")
+            return instance
         }
     }
 

@@ -57,11 +57,12 @@ public final class ExecServer: Sendable {
         step { $0.begin() }
         tell(.starting)
         do throws(ExecError) {
+            try context.access.load()
+            try context.audit.open()
             try takeOrphans()
             endLeftovers()
             try context.tls.load()
-            let authenticator = Authenticator(token: options.token, ownUser: ownUserID())
-            let addresses = try listeners.start(options.listen, authenticator)
+            let addresses = try listeners.start(options.listen, context.access)
             let sweeper = group.loops[0]
             sweeper.execute { [self] in scheduleSweep(on: sweeper) }
             tell(.started(addresses))

@@ -10,6 +10,8 @@ final class ServerContext: Sendable {
     let options: ServerOptions
     /// What TCP connections get of TLS.
     let tls: LiveTLS
+    let access: Authenticator
+    let audit: AuditLog
     /// One batch for each loop, used there only.
     private let batches: [ObjectIdentifier: LoopBound<OutgoingBatch>]
     private let connections = Mutex(Connections())
@@ -26,6 +28,14 @@ final class ServerContext: Sendable {
         self.host = host
         self.options = options
         tls = LiveTLS(options.tls)
+        access = Authenticator(
+            token: options.token,
+            tokensFile: options.tokensFile,
+            wrongTokenDelay: options.wrongTokenDelay,
+            ownUser: ownUserID(),
+            clocks: registry.clocks,
+        )
+        audit = AuditLog(log: options.log, path: options.auditLogFile, clocks: registry.clocks)
         batches = Dictionary(
             uniqueKeysWithValues: loops.map {
                 (ObjectIdentifier($0), LoopBound(OutgoingBatch(), on: $0))
@@ -63,6 +73,8 @@ final class ServerContext: Sendable {
             return true
         }
     }
+
+    var allConnections: [Connection] { connections.withLock { Array($0.all.values) } }
 
     func remove(_ connection: Connection) {
         let waiter = connections.withLock { state in

@@ -60,20 +60,32 @@ public struct ServerLog: Sendable {
         log(.error, message, fields)
     }
 
+    func info(_ message: StaticString, fields: [(key: String, value: String)]) {
+        log(.info, message, fields)
+    }
+
+    /// Whether lines of this level are written.
+    func writes(_ level: Level) -> Bool { level.rawValue >= self.level.rawValue }
+
     private func log(
         _ level: Level,
         _ message: StaticString,
-        _ fields: KeyValuePairs<String, String>,
+        _ fields: some Collection<(key: String, value: String)>,
     ) {
-        guard level.rawValue >= self.level.rawValue else { return }
+        guard writes(level) else { return }
         switch format {
         case .text:
             let pairs = fields.map { " \($0.key)=\(Self.quoted($0.value))" }.joined()
             write("\(level) \(message)\(pairs)\n")
         case .json:
-            let pairs = fields.map { ",\(Self.quoted($0.key)):\(Self.quoted($0.value))" }.joined()
-            write("{\"level\":\"\(level)\",\"message\":\(Self.quoted("\(message)"))\(pairs)}\n")
+            let head = [(key: "level", value: "\(level)"), (key: "message", value: "\(message)")]
+            write("{\(Self.members(head + fields))}\n")
         }
+    }
+
+    /// The inside of a JSON object.
+    static func members(_ fields: [(key: String, value: String)]) -> String {
+        fields.map { "\(quoted($0.key)):\(quoted($0.value))" }.joined(separator: ",")
     }
 
     /// As a JSON string: a peer's text can't forge a line.

@@ -4,13 +4,22 @@ public import ExecCore
 public struct ServerOptions: Sendable {
     /// Where to listen: `unix:PATH` or `tcp:HOST:PORT`. Port 0 asks for any free one.
     public var listen: [String]
-    /// What a TCP client must present; nil: no TCP client is admitted.
+    /// A token that TCP clients may present to do everything; its name is `default`. nil: there is none.
     public var token: String?
     /// The certificate for all TCP listeners, which then take TLS 1.3 only; nil: they are plain, and
     /// `start` refuses (FAILED_PRECONDITION) those that are not on a loopback address.
     public var tls: ServerTLS?
     /// Lets plain TCP listeners be on any address: everybody in between can read along.
     public var allowsInsecureTCP = false
+    /// A file of further tokens, each with a name, a role and perhaps the containers it is for; README
+    /// has the format. Read by `start` and by `reload`; nil: there are none.
+    public var tokensFile: String?
+    /// How long the answer to a first wrong token waits; each further one from the same address waits
+    /// twice as long, 10 s at most.
+    public var wrongTokenDelay: Duration = .milliseconds(100)
+    /// Where audit lines go besides the log, as JSON; opened by `start` and again by `reload`; nil:
+    /// nowhere.
+    public var auditLogFile: String?
     /// How commands are started.
     public var processes = ProcessOptions()
     /// Makes the process that the server is in the one that orphans of its execs come to, and

@@ -94,7 +94,7 @@ final class SessionStream: ServerStream, Wakeable, LoopTarget, @unchecked Sendab
     private func handle(_ request: SessionRequest) throws(ExecError) {
         switch (request, state) {
         case (.start(let start), .awaitingStart):
-            try begin(start)
+            try admit(start)
         case (.start, _):
             throw ExecError(.invalidArgument, "a stream has one Start message")
         case (_, .awaitingStart):
@@ -105,6 +105,7 @@ final class SessionStream: ServerStream, Wakeable, LoopTarget, @unchecked Sendab
             viewer.addCredit(bytes)
             connection.markReady(id)
         case (let request, .viewing(let viewer, let view)):
+            try checkControl(request, of: viewer.instance)
             guard !view.readOnly else {
                 throw ExecError(.permissionDenied, "this viewer is read-only")
             }
@@ -129,10 +130,14 @@ final class SessionStream: ServerStream, Wakeable, LoopTarget, @unchecked Sendab
         case .signal(let signal):
             try signal.check()
             // It may have ended just now: then the exit, which is on its way, is the answer.
-            do throws(ExecError) {
-                try instance.signal(signal) { _ in }
-            } catch {
-                if instance.exit == nil { throw error }
+            let target = Target.exec(instance.key)
+            try connection.audited(.signal, on: target) { (entry) throws(ExecError) in
+                do throws(ExecError) {
+                    try instance.signal(signal) { entry.tell($0) }
+                } catch {
+                    if instance.exit == nil { throw error }
+                    entry.tell(error)
+                }
             }
         case .resize(let size):
             try instance.resize(to: size)
@@ -141,10 +146,31 @@ final class SessionStream: ServerStream, Wakeable, LoopTarget, @unchecked Sendab
         }
     }
 
-    private func begin(_ start: Start) throws(ExecError) {
+    private func admit(_ start: Start) throws(ExecError) {
+        let action: Action = start.command == nil ? .attach : .start
+        let target = Target.exec(container: start.containerID, exec: start.execID)
+        try connection.authorize(action, on: target)
+        var start = start
+        if !connection.mayControl { start.view.readOnly = true }
+        try connection.audited(action, on: target) { [start] (entry) throws(ExecError) in
+            try begin(start, entry)
+        }
+    }
+
+    /// Roles may have changed since the Start.
+    private func checkControl(
+        _ request: SessionRequest,
+        of instance: ExecInstance,
+    ) throws(ExecError) {
+        guard !connection.mayControl, let action = Action(request) else { return }
+        try connection.authorize(action, on: .exec(instance.key))
+    }
+
+    private func begin(_ start: Start, _ entry: AuditEntry) throws(ExecError) {
         let key = try ExecKey(container: start.containerID, exec: start.execID)
-        let (instance, joined) = try instance(key, start)
+        let (instance, joined) = try instance(key, start, entry)
         let attachment = try instance.attach(start.view, waker: self)
+        if start.command == nil { entry.tell("ok") }
         state = .viewing(attachment.viewer, start.view)
         var ready = Ready(
             info: attachment.info,
@@ -167,6 +193,7 @@ final class SessionStream: ServerStream, Wakeable, LoopTarget, @unchecked Sendab
     private func instance(
         _ key: ExecKey,
         _ start: Start,
+        _ entry: AuditEntry,
     ) throws(ExecError) -> (ExecInstance, joined: Bool) {
         let context = connection.context
         guard let command = start.command else {
@@ -180,6 +207,8 @@ final class SessionStream: ServerStream, Wakeable, LoopTarget, @unchecked Sendab
             host: context.host,
             loop: loop,
         )
+        let isFailure = outcome.instance.exit?.reason == .startFailed
+        entry.tell(outcome.joined ? "joined" : isFailure ? "start_failed" : "started")
         return (outcome.instance, outcome.joined)
     }
 

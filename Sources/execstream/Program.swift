@@ -58,8 +58,7 @@ enum Program {
         let rest = Array(words.dropFirst())
         switch words.first {
         case ServeCommand.spec.name:
-            let arguments = try? Arguments.parse(rest, for: ServeCommand.spec)
-            return ServeCommand.signals(arguments) + [SIGCHLD]
+            return ServeCommand.signals + [SIGCHLD]
         case RunCommand.spec.name:
             return RunCommand.signals(try? Arguments.parse(rest, for: RunCommand.spec))
         case AttachCommand.spec.name:

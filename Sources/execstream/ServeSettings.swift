@@ -30,6 +30,8 @@ struct ServeSettings {
         server.tls = try Self.tls(arguments)
         server.allowsInsecureTCP = arguments.has("insecure")
         server.log = try Self.log(arguments)
+        server.tokensFile = arguments.value("tokens")
+        server.auditLogFile = arguments.value("audit-log")
     }
 
     private static func read(

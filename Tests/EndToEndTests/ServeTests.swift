@@ -138,7 +138,8 @@ struct FailureTests {
             ["nonsense"], ["run"], ["run", "--nonsense", "x"], ["attach"], ["attach", "a"],
             ["attach", "a/b", "c"], ["wait", "../x"], ["wait", "a/b", "--timeout", "5"],
             ["signal", "a/b", "NOPE"], ["run", "-c", "-x", "true"], ["run", "-d", "-i", "cat"],
-            ["serve", "--sweep", "0s"], ["publish", "a/b", "--"], ["ps", "--label", "x"],
+            ["serve", "--sweep", "0s"], ["serve", "--tokens"], ["publish", "a/b", "--"],
+            ["ps", "--label", "x"],
         ]
     )
     func usage(_ words: [String]) async throws {

@@ -81,7 +81,7 @@ struct TLSCommandTests {
             try await makeCertificates(house, ca: "other")
             let server = try house.server
             server.signal(SIGHUP)
-            try await server.wait { $0.stderr.contains("info TLS files read again") }
+            try await server.wait { $0.stderr.contains("info reloaded") }
             let seen = try await house.run("ps", "--tls-ca", "\(house.directory)/other.pem")
             #expect(seen.code == 0, "\(seen.stderr)")
             #expect(try await house.start(["ps"] + old).end().code == 125)
@@ -97,7 +97,7 @@ struct TLSCommandTests {
                 ["\(house.directory)/other.key", "\(house.directory)/server.key"]
             ).end()
             server.signal(SIGHUP)
-            try await server.wait { $0.stderr.contains("error TLS files not read again") }
+            try await server.wait { $0.stderr.contains("error not reloaded") }
             let kept = try await house.run("ps", "--tls-ca", "\(house.directory)/other.pem")
             #expect(kept.code == 0, "\(kept.stderr)")
         }

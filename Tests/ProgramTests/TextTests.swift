@@ -1,3 +1,4 @@
+import ExecModel
 import Testing
 
 @testable import execstream

@@ -11,7 +11,9 @@ enum ServeCommand: ProgramCommand {
         options: [
             .value("listen", "ADDR", repeats: true, "where to listen: unix:PATH or tcp:HOST:PORT"),
             .value("state", "DIR", "where logs and the token are kept"),
-            .value("token-file", "FILE", "the token that TCP clients must show"),
+            .value("token-file", "FILE", "the token with which TCP clients may do everything"),
+            .value("tokens", "FILE", "further tokens, with names and roles; must be 0600"),
+            .value("audit-log", "FILE", "add a JSON line for whatever is done, and each refusal"),
             .value(
                 "tls-cert",
                 "FILE",
@@ -36,13 +38,19 @@ enum ServeCommand: ProgramCommand {
             """
             Without --listen it listens on unix:$XDG_RUNTIME_DIR/execstream.sock, or on \
             execstream.sock in the state directory; that socket admits the same user and root. A TCP \
-            client has to show the token, which the first start writes to the file 'token' in the \
-            state directory. A TCP port without --tls-cert is not encrypted, and refused unless its address \
-            is a loopback one.
+            client has to show a token: one of the --tokens file, or the one that the first start \
+            writes to the file 'token' in the state directory. A TCP port without --tls-cert is not \
+            encrypted, and refused unless its address is a loopback one.
             """,
             """
-            With --tls-cert, SIGHUP has the certificate, the key and the CAs read again: for new \
-            connections, and only if all of them can be used.
+            A line of the --tokens file is NAME ROLE[:PREFIX,...] TOKEN, or a comment after #. ROLE is \
+            view (attach, logs, wait, list, status, events), run (also start, stdin, signal, stop, \
+            publish) or admin (everything); with PREFIXES it is good for containers whose names begin \
+            with one of them.
+            """,
+            """
+            SIGHUP has the tokens, the certificate, its key and the CAs read again, as far as all of \
+            them can be used, and the audit log opened again.
             """,
             """
             SIGTERM or SIGINT ends it: no new connections, every exec is stopped, every viewer gets \
@@ -77,7 +85,7 @@ enum ServeCommand: ProgramCommand {
         let addresses = try opened { () throws(ExecError) in try server.start() }
         for address in addresses { context.console.note("listening on \(address)\n") }
         let manager = ServiceManager(environment: context.environment)
-        return try await withSignals(signals(arguments)) { (signals) throws(Failure) in
+        return try await withSignals(signals) { (signals) throws(Failure) in
             context.console.note("ready\n")
             manager.tell("READY=1")
             await wait(for: signals, toEnd: server, manager)
@@ -91,10 +99,9 @@ enum ServeCommand: ProgramCommand {
         toEnd server: ExecServer,
         _ manager: ServiceManager,
     ) async {
-        for await number in signals {
-            guard number == SIGHUP else { break }
-            // What comes of it is in the log.
-            try? server.reloadTLS()
+        for await signal in signals {
+            guard signal == SIGHUP else { break }
+            server.reload()
         }
         manager.tell("STOPPING=1")
         // Cancelled, and waited for, when this returns.
@@ -103,13 +110,11 @@ enum ServeCommand: ProgramCommand {
     }
 
     private static func hurry(_ server: ExecServer, on signals: AsyncStream<Int32>) async {
-        for await number in signals where number != SIGHUP { server.hurry() }
+        for await signal in signals where signal != SIGHUP { server.hurry() }
     }
 
-    /// SIGHUP ends a server that has nothing to read again, as it ends other programs.
-    static func signals(_ arguments: Arguments?) -> [Int32] {
-        [SIGINT, SIGTERM] + (arguments?.has("tls-cert") == true ? [SIGHUP] : [])
-    }
+    /// What it waits for.
+    static let signals = [SIGINT, SIGTERM, SIGHUP]
 
     /// What commands inherit: the server's own environment, without what concerns it alone.
     private static func baseEnvironment(_ context: Context) -> [String: String] {

@@ -1,3 +1,5 @@
+internal import ExecModel
+
 /// Puts the time before every line of a stream whose chunks may end anywhere.
 ///
 /// A line is stamped with the time of the chunk its first byte came in.

@@ -1,7 +1,7 @@
 /// A moment as RFC 3339 in UTC, to the microsecond: `2024-05-01T12:00:00.123456Z`.
-enum Timestamp {
+package enum Timestamp {
     /// The text for nanoseconds of the Unix clock.
-    static func text(unixNS: Int64) -> String {
+    package static func text(unixNS: Int64) -> String {
         let seconds = unixNS.floorDivided(by: 1_000_000_000)
         let micros = (unixNS - seconds * 1_000_000_000) / 1000
         let days = seconds.floorDivided(by: 86400)
