@@ -204,7 +204,10 @@ extension Connection {
 
     private func decode(_ bytes: RawSpan) throws(NotFrames) {
         do throws(NotFrames) {
-            try decoder.decode(bytes) { header, payload in receive(header, payload) }
+            try decoder.decode(bytes, payloadBytesMax: { admission.payloadBytesMax }) {
+                header,
+                payload in receive(header, payload)
+            }
         } catch {
             context.log.warning(
                 "not a ttrpc client",
@@ -222,7 +225,8 @@ extension Connection {
                 ExecError(
                     .resourceExhausted,
                     "the message has \(header.length) bytes; at most "
-                        + "\(Frames.payloadBytesMax) are allowed",
+                        + "\(admission.payloadBytesMax) are allowed"
+                        + (admission.isAdmitted ? "" : " before the client has authenticated"),
                 )
             )
         }

@@ -11,6 +11,7 @@ final class ServerContext: Sendable {
     /// One batch for each loop, used there only.
     private let batches: [ObjectIdentifier: LoopBound<OutgoingBatch>]
     private let connections = Mutex(Connections())
+    private let starts: Mutex<StartLimiter>?
     private let writers = Atomic<UInt64>(0)
     private let isEnding = Atomic(false)
 
@@ -23,6 +24,8 @@ final class ServerContext: Sendable {
         self.registry = registry
         self.host = host
         self.options = options
+        let perSecond = options.startsPerSecondMax
+        starts = perSecond > 0 ? Mutex(StartLimiter(perSecond: perSecond)) : nil
         batches = Dictionary(
             uniqueKeysWithValues: loops.map {
                 (ObjectIdentifier($0), LoopBound(OutgoingBatch(), on: $0))
@@ -47,6 +50,12 @@ final class ServerContext: Sendable {
         guard !isEnding.load(ordering: .sequentiallyConsistent) else {
             throw ExecError(.unavailable, "the server is shutting down")
         }
+    }
+
+    /// Throws RESOURCE_EXHAUSTED where this client starts execs too fast.
+    func countStart(of client: String) throws(ExecError) {
+        let now = registry.clocks.now
+        try starts?.withLock { (starts) throws(ExecError) in try starts.take(client, at: now) }
     }
 
     /// A number that no other stdin writer has.

@@ -5,7 +5,7 @@
 /// claims, so a peer can make this hold no more than it has sent, and at most one frame. A payload
 /// over the bound is skipped without being stored.
 package struct FrameDecoder: Sendable {
-    private let payloadBytesMax: Int
+    private var payloadBytesMax: Int
     /// The header and payload of the frame that has arrived in part; empty: between two frames.
     private var gathered: [UInt8] = []
     /// The oversized frame that is being skipped, and how much of it is still to come.
@@ -31,7 +31,23 @@ package struct FrameDecoder: Sendable {
         _ each: (FrameHeader, RawSpan) -> Void,
     ) throws(NotFrames) {
         do {
-            try cut(bytes, each)
+            try cut(bytes, asking: { nil }, each)
+        } catch {
+            switch error {
+            case .notFrames(let failure): throw failure
+            }
+        }
+    }
+
+    /// As `decode`, for a peer whose bound may change: `bound` is asked at the start of each frame;
+    /// nil: it stays as it is.
+    package mutating func decode(
+        _ bytes: RawSpan,
+        payloadBytesMax bound: () -> Int?,
+        _ each: (FrameHeader, RawSpan) -> Void,
+    ) throws(NotFrames) {
+        do {
+            try cut(bytes, asking: bound, each)
         } catch {
             switch error {
             case .notFrames(let failure): throw failure
@@ -44,11 +60,12 @@ package struct FrameDecoder: Sendable {
         _ bytes: RawSpan,
         _ each: (FrameHeader, RawSpan) throws(Failure) -> Void,
     ) throws(Stop<Failure>) {
-        try cut(bytes, each)
+        try cut(bytes, asking: { nil }, each)
     }
 
     private mutating func cut<Failure: Error>(
         _ bytes: RawSpan,
+        asking bound: () -> Int?,
         _ each: (FrameHeader, RawSpan) throws(Failure) -> Void,
     ) throws(Stop<Failure>) {
         var offset = 0
@@ -57,6 +74,7 @@ package struct FrameDecoder: Sendable {
             if skipped != nil {
                 offset += try skip(rest, each)
             } else if gathered.isEmpty {
+                if let bound = bound() { payloadBytesMax = bound }
                 offset += try lend(rest, each)
             } else {
                 offset += try gather(rest, each)

@@ -28,6 +28,7 @@ struct ServeSettings {
                 ? [context.defaults.listenAddress(stateDirectory: state)] : listen
         )
         server.log = try Self.log(arguments)
+        try ServeLimits.read(arguments, into: &registry, &server)
     }
 
     private static func read(

@@ -72,6 +72,14 @@ final class RawClient {
         }
     }
 
+    /// Whether the server closes the connection, or has, within that time; what it says is dropped.
+    func isClosed(withinMS milliseconds: Int32) -> Bool {
+        var entry = pollfd(fd: socket, events: Int16(POLLIN), revents: 0)
+        guard poll(&entry, 1, milliseconds) > 0 else { return false }
+        var byte: UInt8 = 0
+        return recv(socket, &byte, 1, Int32(MSG_DONTWAIT)) <= 0
+    }
+
     /// The next frame; throws `Closed` at the end of the connection.
     func next() throws -> Frame {
         var buffer = [UInt8](repeating: 0, count: 64 << 10)
