@@ -276,6 +276,8 @@ extension Connection {
 extension Connection {
     /// Writes until there is nothing to say, the socket is full, or the turn is over.
     private func flush() {
+        // What was read meanwhile may have filled the outbox: then no more is.
+        if isBlocked { return setInterest(writable: true) }
         let batch = context.batch(of: loop)
         var written = 0
         do throws(Errno) {

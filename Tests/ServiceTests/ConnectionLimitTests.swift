@@ -71,6 +71,35 @@ struct ConnectionLimitTests {
         }
     }
 
+    @Test("Whoever does not read the answers is not listened to, and then gets them all")
+    func unreadAnswers() async throws {
+        try await Service.run { service in
+            let client = try RawClient(service)
+            let reader = try RawClient(service)
+            // Each is refused with a message of about 4 KB.
+            let method = String(repeating: "m", count: 4_000)
+            let frame = { (id: UInt32) in
+                try Frames.request(CallRequest(method: method), streamID: id, flags: [])
+            }
+            var next: UInt32 = 3
+            var rest: [UInt8] = []
+            // What both sockets, one read and the answers that wait can hold is far less than this.
+            while rest.isEmpty, next < 2 * 20_000 {
+                rest = try client.writeSome(try frame(next), withinMS: 2_000)
+                next += 2
+            }
+            #expect(!rest.isEmpty, "all was taken")
+            // Nobody else notices.
+            #expect(try reader.call(.execList, ExecListRequest(), id: 3).status == nil)
+            let answered = stride(from: UInt32(3), to: next - 2, by: 2)
+            for id in answered {
+                #expect(try client.response(id).status?.code == .unimplemented)
+            }
+            try client.write(rest)
+            #expect(try client.response(next - 2).status?.code == .unimplemented)
+        }
+    }
+
     @Test("One connection more than there may be is closed, and there is room again after one goes")
     func connections() async throws {
         try await Service.run(options: { $0.connectionsMax = 2 }) { service in
