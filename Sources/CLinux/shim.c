@@ -44,6 +44,10 @@ int el_set_nonblocking(int fd, bool on) {
     ANSWER(fcntl(fd, F_SETFL, wanted));
 }
 
+int el_punch_hole(int fd, uint64_t offset, uint64_t length) {
+    ANSWER(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)length));
+}
+
 static _Thread_local bool sigpipe_is_blocked;
 
 void el_block_sigpipe(void) {

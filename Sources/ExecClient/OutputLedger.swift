@@ -67,21 +67,43 @@ struct OutputLedger {
         return true
     }
 
-    /// Chunks that will not come. False: they are all known already, and the Gap is to be dropped.
-    mutating func gap(_ gap: Gap) throws(ExecError) -> Bool {
+    /// Chunks that will not come. Answers what of them is news; nil: they are all known already, and
+    /// the Gap is to be dropped.
+    ///
+    /// A Gap may begin with chunk 1 though later ones have come: a server that has trimmed its log for
+    /// long can't tell where in it they lay, but how much all of it was. So it is exact, too.
+    mutating func gap(_ gap: Gap) throws(ExecError) -> Gap? {
         guard gap.firstSequence > 0, gap.lastSequence >= gap.firstSequence, gap.lastSequence < .max
         else { throw ExecError(.internalError, "the server sent an impossible gap") }
         if let nextSequence {
-            if gap.lastSequence < nextSequence { return false }
+            if gap.lastSequence < nextSequence { return nil }
             if gap.firstSequence > nextSequence {
                 throw Self.hole("chunk \(nextSequence) is missing before a gap")
             }
         }
-        let isExact = nextSequence == gap.firstSequence
-        nextStdout = isExact ? nextStdout.map { $0 &+ gap.stdoutBytes } : nil
-        nextStderr = isExact ? nextStderr.map { $0 &+ gap.stderrBytes } : nil
+        var news = gap
+        news.firstSequence = nextSequence ?? gap.firstSequence
+        if gap.firstSequence == 1 {
+            news.stdoutBytes = try Self.rest(of: gap.stdoutBytes, after: nextStdout)
+            news.stderrBytes = try Self.rest(of: gap.stderrBytes, after: nextStderr)
+            nextStdout = gap.stdoutBytes
+            nextStderr = gap.stderrBytes
+        } else {
+            let isExact = nextSequence == gap.firstSequence
+            nextStdout = isExact ? nextStdout.map { $0 &+ gap.stdoutBytes } : nil
+            nextStderr = isExact ? nextStderr.map { $0 &+ gap.stderrBytes } : nil
+        }
         nextSequence = gap.lastSequence + 1
-        return true
+        return news
+    }
+
+    /// What of a stream's first `bytes` lies behind those that have come; where that is not known, all.
+    private static func rest(of bytes: UInt64, after come: UInt64?) throws(ExecError) -> UInt64 {
+        guard let come else { return bytes }
+        guard bytes >= come else {
+            throw hole("a gap is said to end at byte \(bytes), but \(come) have come")
+        }
+        return bytes - come
     }
 
     /// The exit: everything up to its totals has to be here.

@@ -90,8 +90,8 @@ extension SessionDriver.StateMachine {
         return try ledger.output(sequence: sequence, offset: offset, stream: stream, count: count)
     }
 
-    /// A gap. False: it is known already.
-    mutating func gap(_ gap: Gap) throws(ExecError) -> Bool {
+    /// A gap. Answers what of it is news; nil: nothing.
+    mutating func gap(_ gap: Gap) throws(ExecError) -> Gap? {
         try mustFollow()
         return try ledger.gap(gap)
     }

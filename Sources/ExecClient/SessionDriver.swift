@@ -209,7 +209,9 @@ extension SessionDriver {
         case .ready(let ready): try receive(ready)
         case .output(let output): try receive(output)
         case .gap(let gap):
-            if try machine.gap(gap) { mailbox.put(.gap(gap), merge: gap.merge(into:)) }
+            if let news = try machine.gap(gap) {
+                mailbox.put(.gap(news), merge: news.merge(into:))
+            }
         case .ended(let end):
             guard try machine.ended() else { return }
             mailbox.put(

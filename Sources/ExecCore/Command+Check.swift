@@ -1,9 +1,9 @@
 internal import ExecModel
 
 extension Command {
-    /// Throws INVALID_ARGUMENT that names the field, or UNIMPLEMENTED for what this server does not
-    /// do yet. What passes can be run, or fails for a reason of the system's.
-    func check() throws(ExecError) {
+    /// Throws INVALID_ARGUMENT that names the field. What passes can be run, or fails for a reason of
+    /// the system's.
+    func check(logBytesMin: UInt64) throws(ExecError) {
         guard let program = argv.first else { throw Self.invalid("argv is empty") }
         guard !program.isEmpty else { throw Self.invalid("argv[0] is empty") }
         for (index, argument) in argv.enumerated() {
@@ -25,12 +25,11 @@ extension Command {
         guard (0...64).contains(stopSignal) else {
             throw Self.invalid("stop_signal is \(stopSignal); signals are 1 to 64")
         }
-        try refuseWhatIsNotThereYet()
-    }
-
-    private func refuseWhatIsNotThereYet() throws(ExecError) {
-        if limits.logBytesMax > 0 {
-            throw ExecError(.unimplemented, "limits.log_bytes_max is not available yet")
+        guard limits.logBytesMax == 0 || limits.logBytesMax >= logBytesMin else {
+            throw Self.invalid(
+                "limits.log_bytes_max is \(limits.logBytesMax); it is \(logBytesMin) at least, "
+                    + "or 0 for no limit"
+            )
         }
     }
 

@@ -22,6 +22,9 @@ public struct RegistryConfiguration: Sendable {
     public var instancesMax = 20_000
     /// The most execs of one container.
     public var instancesPerContainerMax = 2_000
+    /// The least limit of its log's size that a command may ask for, in bytes. A chunk is at most an
+    /// eighth of it.
+    public var logBytesMin: UInt64 = 1 << 20
     /// How many lifecycle events can be replayed to a subscriber that comes back.
     public var eventsMax = 4_096
 

@@ -42,14 +42,17 @@ extension ExecInstance {
     package func finish(_ ending: Exit) -> Exit {
         let unixNS = clocks.unixNS
         var exit = ending
-        let failure = tee.withLock { tee in
+        let (failure, trimFailure) = tee.withLock { tee in
             tee.seal()
             exit.lastSequence = tee.lastSequence
             exit.stdoutBytes = tee.offsets.stdout
             exit.stderrBytes = tee.offsets.stderr
-            return tee.failure
+            return (tee.failure, tee.trimmer.failure)
         }
         if let failure { exit.addMessage("the log is not complete: \(failure)") }
+        if let trimFailure {
+            exit.addMessage("the log could not be kept within its limit: \(trimFailure)")
+        }
         if exit.finishedUnixNS == 0 { exit.finishedUnixNS = unixNS }
         let told = state.withLock { state -> Told? in
             guard state.info.exit == nil else { return nil }
@@ -84,7 +87,11 @@ extension ExecInstance {
     /// nothing in it, or it can't be read.
     func adoptLog() -> Bool {
         let outcome = try? tee.withLock { (tee) throws(Errno) in
-            let outcome = try LogRecovery.recover(try log.files(), unixNS: clocks.unixNS)
+            let outcome = try LogRecovery.recover(
+                try log.files(),
+                trim: try log.readTrim(),
+                unixNS: clocks.unixNS
+            )
             tee.resume(after: outcome)
             return outcome
         }
@@ -93,6 +100,7 @@ extension ExecInstance {
             state.lastSequence = outcome.lastSequence
             state.offsets = outcome.offsets
             state.loggedThrough = outcome.lastSequence
+            state.trim = outcome.trim
         }
         finish(
             Exit(

@@ -9,6 +9,8 @@ struct InstanceState {
     var lastSequence: UInt64 = 0
     var offsets = StreamOffsets()
     var loggedThrough: UInt64 = 0
+    /// What of the log is gone again.
+    var trim = LogTrim()
     /// The process is gone, and its pipes are not at their end yet.
     var ended: Ended?
     /// How often `info.state` has changed since the exec ran; viewers are told the newest.
@@ -33,6 +35,7 @@ struct InstanceState {
             ringFirst: ring.firstSequence,
             ringBase: ring.isEmpty ? offsets : ring.base,
             loggedThrough: loggedThrough,
+            trim: trim,
             isComplete: info.exit != nil,
         )
     }

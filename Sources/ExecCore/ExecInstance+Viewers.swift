@@ -73,14 +73,18 @@ extension ExecInstance {
         var offsets: StreamOffsets
         var ring: ChunkRing
         var loggedThrough: UInt64
+        var trim: LogTrim
         var changes: Int
         var resizes: Int
         var isFirst: Bool
         var files: LogFiles?
 
-        /// The oldest chunk that can be had: the log begins at the first, if it could be written.
+        /// The oldest chunk that can be had: the first that was not trimmed, if the log could be
+        /// written.
         var firstSequence: UInt64 {
-            loggedThrough > 0 ? 1 : ring.firstSequence ?? 0
+            let ringFirst = ring.firstSequence
+            guard loggedThrough > trim.through else { return ringFirst ?? 0 }
+            return min(trim.through + 1, ringFirst ?? .max)
         }
     }
 
@@ -104,6 +108,7 @@ extension ExecInstance {
                 offsets: state.offsets,
                 ring: state.ring,
                 loggedThrough: state.loggedThrough,
+                trim: state.trim,
                 changes: state.changes,
                 resizes: state.resizes,
                 isFirst: isFirst,
@@ -132,10 +137,10 @@ extension ExecInstance {
                         + "\(arrival.lastSequence)",
                 )
             }
-            return try walkBack(in: arrival) { record, next in next > sequence }
+            return try walkBack(in: arrival, to: sequence) { _ in true }
         case .tail(let bytes):
             var left = bytes
-            return try walkBack(in: arrival) { record, _ in
+            return try walkBack(in: arrival, to: 0) { record in
                 guard UInt64(record.length) <= left else { return false }
                 left -= UInt64(record.length)
                 return true
@@ -143,30 +148,40 @@ extension ExecInstance {
         }
     }
 
-    /// Walks from the newest chunk back for as long as `includes` says so, and tells where that is.
+    /// Walks from the newest chunk back to the one after `sequence`, for as long as `includes` says
+    /// so, and tells where that is. Where it comes to records that are gone, that is the beginning:
+    /// the one place before them whose offsets are known.
     private func walkBack(
         in arrival: Arrival,
-        while includes: (IndexRecord, UInt64) -> Bool,
+        to sequence: UInt64,
+        while includes: (IndexRecord) -> Bool,
     ) throws(ExecError) -> (next: UInt64, offsets: StreamOffsets) {
         var next = arrival.lastSequence + 1
         var offsets = arrival.offsets
-        var block = RecordBlock(log: log, files: arrival.files)
-        while next > 1 {
+        let floor = arrival.trim.recordsThrough
+        var block = RecordBlock(log: log, files: arrival.files, floor: floor)
+        var oldestRead = UInt64.max
+        while next > sequence + 1 {
             let record: IndexRecord
             if let chunk = arrival.ring.chunk(next - 1) {
                 record = IndexRecord(chunk)
             } else {
                 guard next - 1 <= arrival.loggedThrough else { break }
+                guard next - 1 > floor else { return (1, StreamOffsets()) }
                 do throws(Errno) {
                     record = try block.record(next - 1)
+                    oldestRead = next - 1
                 } catch {
+                    if next - 1 <= recordsTrimmedThrough { return (1, StreamOffsets()) }
                     throw ExecError(.dataLoss, "the log of \(key) can't be read: \(error)")
                 }
             }
-            guard includes(record, next - 1) else { break }
+            guard includes(record) else { break }
             offsets[record.stream] = record.offset
             next -= 1
         }
+        // What was read may have become a hole on the way.
+        if oldestRead <= recordsTrimmedThrough { return (1, StreamOffsets()) }
         return (next, offsets)
     }
 }
@@ -175,14 +190,17 @@ extension ExecInstance {
 private struct RecordBlock {
     private let log: ExecLog
     private var files: LogFiles?
+    /// The newest record that is gone.
+    private let floor: UInt64
     private var first: UInt64 = 1
     private var records: [IndexRecord] = []
     private let slab = Slab(capacity: recordsMax * IndexRecord.byteCount)
 
     private static let recordsMax = 512
 
-    init(log: ExecLog, files: LogFiles?) {
+    init(log: ExecLog, files: LogFiles?, floor: UInt64) {
         self.log = log
+        self.floor = floor
         self.files = files
     }
 
@@ -190,7 +208,7 @@ private struct RecordBlock {
         if sequence < first || sequence >= first + UInt64(records.count) {
             let files = if let files { files } else { try log.files() }
             self.files = files
-            first = sequence - min(sequence, UInt64(Self.recordsMax)) + 1
+            first = sequence - min(sequence - floor, UInt64(Self.recordsMax)) + 1
             slab.reuse()
             try files.readRecords(
                 from: first,

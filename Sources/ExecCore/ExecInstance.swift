@@ -38,7 +38,12 @@ public final class ExecInstance: Sendable {
         self.observer = observer
         log = ExecLog(directory: directory)
         chunkBytesMax = configuration.chunkBytesMax
-        tee = Mutex(OutputTee(log: log, chunkBytesMax: configuration.chunkBytesMax))
+        let tee = OutputTee(
+            log: log,
+            chunkBytesMax: configuration.chunkBytesMax,
+            logBytesMax: command?.limits.logBytesMax ?? 0
+        )
+        self.tee = Mutex(tee)
         var info = ExecInfo(containerID: key.containerID, execID: key.execID)
         info.createdUnixNS = clocks.unixNS
         info.labels = labels
@@ -180,6 +185,7 @@ extension ExecInstance {
         }
         for viewer in tee.waking { viewer.wake() }
         tee.waking.removeAll(keepingCapacity: true)
+        if tee.isOverLimit { trim(&tee) }
     }
 
     /// Gives back the memory and descriptors of an exec that has exited and that nobody views.

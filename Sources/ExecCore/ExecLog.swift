@@ -4,13 +4,13 @@ internal import Synchronization
 /// An exec's files, by the directory they lie in: opened when somebody needs them, shared while
 /// anybody does.
 final class ExecLog: Sendable {
-    private struct State {
+    struct State {
         var directory: String
         var isForgotten = false
         weak var files: LogFiles?
     }
 
-    private let state: Mutex<State>
+    let state: Mutex<State>
 
     init(directory: String) { state = Mutex(State(directory: directory)) }
 

@@ -14,7 +14,7 @@ extension ExecSessionRegistry {
     /// under this key before: a retried start never runs a command twice.
     ///
     /// A command that can't be run is no error here: its instance exits with START_FAILED. Throws
-    /// INVALID_ARGUMENT, UNIMPLEMENTED, ALREADY_EXISTS for another command, RESOURCE_EXHAUSTED, and
+    /// INVALID_ARGUMENT, ALREADY_EXISTS for another command, RESOURCE_EXHAUSTED, and
     /// FAILED_PRECONDITION for limits that can't be had here.
     package func start(
         _ key: ExecKey,
@@ -23,7 +23,7 @@ extension ExecSessionRegistry {
         host: any ProcessHost,
         loop: EventLoop,
     ) throws(ExecError) -> StartOutcome {
-        try command.check()
+        try command.check(logBytesMin: configuration.logBytesMin)
         // A joiner needs no instance of its own: look before one is made.
         if let existing = try? instance(key) { return try join(existing, command) }
         let instance = make(key, command: command, labels: command.labels)

@@ -61,18 +61,23 @@ package final class ExecViewer {
     /// into the empty `batch`.
     package func pull(into batch: ViewerBatch, bytesMax: Int) -> Pull {
         assert(batch.chunks.isEmpty)
-        let decision = instance.state.withLock { state in
-            decide(&state, batch, bytesMax)
-        }
-        guard case .file(let last) = decision else {
-            if case .chunks = decision.pull { files = nil }
-            return decision.pull
-        }
-        do throws(Errno) {
-            try readLog(through: last, into: batch, bytesMax: bytesMax)
-            return .chunks
-        } catch {
-            return .unreadable(error)
+        while true {
+            let decision = instance.state.withLock { state in
+                decide(&state, batch, bytesMax)
+            }
+            guard case .file(let last) = decision else {
+                if case .chunks = decision.pull { files = nil }
+                return decision.pull
+            }
+            do throws(Errno) {
+                let run = try readLog(through: last, into: batch, bytesMax: bytesMax)
+                // What was read may have become a hole on the way: then the next round is a gap.
+                if instance.hasTrimmed(cursor.next) { continue }
+                take(run, batch)
+                return .chunks
+            } catch {
+                guard instance.hasTrimmed(cursor.next) else { return .unreadable(error) }
+            }
         }
     }
 
@@ -175,7 +180,7 @@ package final class ExecViewer {
         through last: UInt64,
         into batch: ViewerBatch,
         bytesMax: Int,
-    ) throws(Errno) {
+    ) throws(Errno) -> LogRun {
         let files = try openFiles()
         let slab = batch.readSlab()
         let wanted = min(Int(clamping: last - cursor.next + 1), ViewerBatch.chunksMax)
@@ -186,7 +191,7 @@ package final class ExecViewer {
             into: &batch.records
         )
         let budget = min(bytesMax, ViewerBatch.fileBytesMax, cursor.window.map { Int($0) } ?? .max)
-        let run = LogRun(batch.records, bytesMax: budget)
+        let run = LogRun(batch.records, in: slab, bytesMax: budget)
         for stream in ExecStream.allCases where run.counts[stream] > 0 {
             let start = try files.withFile(of: stream) { (file) throws(Errno) in
                 try slab.append(
@@ -197,6 +202,10 @@ package final class ExecViewer {
             }
             batch.starts[stream] = UInt64(start)
         }
+        return run
+    }
+
+    private func take(_ run: LogRun, _ batch: ViewerBatch) {
         for record in batch.records.prefix(run.recordCount) {
             let start = batch.starts[record.stream] + (record.offset - run.first[record.stream])
             take(
@@ -205,7 +214,7 @@ package final class ExecViewer {
                     offset: record.offset,
                     unixNS: record.unixNS,
                     stream: record.stream,
-                    slab: slab,
+                    slab: run.slab,
                     start: Int(start),
                     count: Int(record.length),
                 ),
@@ -224,11 +233,13 @@ package final class ExecViewer {
 
 /// How many records fit a batch, and which bytes of each stream they cover.
 private struct LogRun {
+    let slab: Slab
     var recordCount = 0
     var first = StreamOffsets()
     var counts = StreamOffsets()
 
-    init(_ records: [IndexRecord], bytesMax: Int) {
+    init(_ records: [IndexRecord], in slab: Slab, bytesMax: Int) {
+        self.slab = slab
         var bytes = 0
         for record in records {
             let length = Int(record.length)

@@ -6,16 +6,26 @@ internal import Kernel
 /// The tee writes a chunk's bytes first and its record after, so at any instant the files may hold
 /// more than the index tells, and the index may end in half a record. A torn record is cut; bytes
 /// without a record become one chunk for each stream (which of the two came first is not known).
+///
+/// What was to be trimmed was written down before its bytes went. Those may be there yet, or in part:
+/// they count as gone, and go.
 enum LogRecovery {
     struct Outcome: Hashable {
         var lastSequence: UInt64
         var offsets: StreamOffsets
         /// How many bytes had no record.
         var recoveredBytes: UInt64
+        var trim: LogTrim
     }
 
-    static func recover(_ files: LogFiles, unixNS: Int64) throws(Errno) -> Outcome {
-        var (lastSequence, offsets) = try scan(files)
+    static func recover(
+        _ files: LogFiles,
+        trim: LogTrim,
+        unixNS: Int64,
+    ) throws(Errno) -> Outcome {
+        var (lastSequence, offsets) = try scan(files, after: trim)
+        // What the limit can't be kept for here could not be kept within it before either.
+        if trim.through > 0 { try? files.punch(trim) }
         try files.withIndex { (index) throws(Errno) in
             try index.truncate(to: lastSequence * UInt64(IndexRecord.byteCount))
         }
@@ -44,12 +54,16 @@ enum LogRecovery {
         return Outcome(
             lastSequence: lastSequence,
             offsets: offsets,
-            recoveredBytes: recovered
+            recoveredBytes: recovered,
+            trim: trim
         )
     }
 
     /// Follows the records as far as they agree with each other and with the files.
-    private static func scan(_ files: LogFiles) throws(Errno) -> (UInt64, StreamOffsets) {
+    private static func scan(
+        _ files: LogFiles,
+        after trim: LogTrim,
+    ) throws(Errno) -> (UInt64, StreamOffsets) {
         var sizes = StreamOffsets()
         for stream in ExecStream.allCases {
             sizes[stream] = try files.withFile(of: stream) { (file) throws(Errno) in
@@ -58,8 +72,12 @@ enum LogRecovery {
         }
         let indexBytes = try files.withIndex { (index) throws(Errno) in try index.size }
         let recordCount = indexBytes / UInt64(IndexRecord.byteCount)
-        var offsets = StreamOffsets()
-        var sequence: UInt64 = 0
+        // Only what the files have was ever trimmed: these are not the files that it was written for.
+        guard trim.through <= recordCount, trim.offsets.stdout <= sizes.stdout,
+            trim.offsets.stderr <= sizes.stderr
+        else { throw .inputOutput }
+        var offsets = trim.offsets
+        var sequence = trim.through
         let slab = Slab(capacity: 512 * IndexRecord.byteCount)
         var records: [IndexRecord] = []
         while sequence < recordCount {

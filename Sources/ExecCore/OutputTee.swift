@@ -5,11 +5,12 @@ internal import Kernel
 /// instance then publishes to its ring all at once.
 ///
 /// A log that can't be written never stops the exec: the first failure is kept in `failure`, and
-/// from then on the chunks exist in memory alone. Bounded by `stagedMax` chunks before a publish.
+/// from then on the chunks exist in memory alone. Bounded by `stagedMax` chunks before a publish, and
+/// by the log's limit where there is one.
 struct OutputTee {
     private(set) var staged: [Chunk] = []
     /// How far the streams have come, staged chunks included.
-    private(set) var offsets = StreamOffsets()
+    var offsets = StreamOffsets()
     /// The newest sequence, staged chunks included.
     private(set) var lastSequence: UInt64 = 0
     /// Why the log is not complete; nil: it is.
@@ -18,12 +19,16 @@ struct OutputTee {
     private(set) var loggedThrough: UInt64 = 0
     /// After the exit was told: what still comes is kept in the raw files alone.
     private(set) var isSealed = false
+    /// How far the streams had come then.
+    private(set) var sealedOffsets = StreamOffsets()
+    /// Keeps the log within its limit.
+    var trimmer: LogTrimmer
     /// Kept here so that publishing needs no allocation; see `ExecInstance.publish`.
     var waking: [any Wakeable] = []
 
-    private let log: ExecLog
+    let log: ExecLog
     private let chunkBytesMax: Int
-    private var files: LogFiles?
+    private(set) var files: LogFiles?
     private var pool = SlabPool()
     private var records: [UInt8] = []
     private var spliceRefused = false
@@ -34,12 +39,13 @@ struct OutputTee {
     /// The least room that is worth a read.
     private static let readBytesMin = 4 << 10
 
-    init(log: ExecLog, chunkBytesMax: Int) {
+    init(log: ExecLog, chunkBytesMax: Int, logBytesMax: UInt64) {
         self.log = log
+        trimmer = LogTrimmer(logBytesMax: logBytesMax)
         self.chunkBytesMax = chunkBytesMax
     }
 
-    var isFull: Bool { staged.count >= Self.stagedMax }
+    var isFull: Bool { staged.count >= Self.stagedMax || isOverLimit && !isSealed }
 
     /// Moves what `pipe` has now, one chunk at most. Returns 0 at its end, nil while it is empty.
     mutating func stage(
@@ -118,7 +124,11 @@ struct OutputTee {
     }
 
     /// The exit is being told: no further chunk gets a sequence.
-    mutating func seal() { isSealed = true }
+    mutating func seal() {
+        guard !isSealed else { return }
+        isSealed = true
+        sealedOffsets = offsets
+    }
 
     /// Closes the files and gives the memory back; what comes after opens them again.
     mutating func release() {
@@ -152,10 +162,7 @@ struct OutputTee {
         as stream: ExecStream,
         clocks: any Clocks,
     ) throws(Errno) {
-        if isSealed {
-            offsets[stream] += UInt64(count)
-            return
-        }
+        if isSealed { return addLate(count, stream) }
         let slab = pool.slab(for: count)
         let at = offsets[stream]
         let start = try files.withFile(of: stream) { (file) throws(Errno) in
@@ -196,11 +203,13 @@ struct OutputTee {
                 fail(error)
             }
         }
-        guard !isSealed else {
-            offsets[stream] += UInt64(count)
-            return
-        }
+        guard !isSealed else { return addLate(count, stream) }
         record(slab, start, count, stream, clocks)
+    }
+
+    private mutating func addLate(_ count: Int, _ stream: ExecStream) {
+        offsets[stream] += UInt64(count)
+        if isOverLimit { cutLateOutput() }
     }
 
     private mutating func record(

@@ -64,6 +64,7 @@ package struct ViewerCursor: Sendable {
         case .disconnect where isLive: return .tooSlow
         default: break
         }
+        if next <= extent.trim.through { return .gap(gap(overTrimmed: extent)) }
         guard next <= extent.loggedThrough else { return .gap(gap(to: extent)) }
         let ringEdge = extent.ringFirst.map { $0 - 1 } ?? extent.lastSequence
         return .file(through: min(ringEdge, extent.loggedThrough, stopAfter ?? .max))
@@ -106,6 +107,18 @@ package struct ViewerCursor: Sendable {
         self.window = overflow ? .max : sum
     }
 
+    /// All that was trimmed; up to the ring where that begins before the end of it.
+    private func gap(overTrimmed extent: LogExtent) -> Gap {
+        let trim = extent.trim
+        if let first = extent.ringFirst, first <= trim.through { return gap(to: extent) }
+        return Gap(
+            firstSequence: next,
+            lastSequence: trim.through,
+            stdoutBytes: trim.offsets.stdout - offsets.stdout,
+            stderrBytes: trim.offsets.stderr - offsets.stderr,
+        )
+    }
+
     /// All up to the ring, or, where the ring is empty, all there is.
     private func gap(to extent: LogExtent) -> Gap {
         Gap(
@@ -125,8 +138,10 @@ struct LogExtent: Equatable {
     var ringFirst: UInt64?
     /// How far the streams had come before that one; with none, how far they have come.
     var ringBase: StreamOffsets
-    /// The newest chunk that the log file has: all up to it can be read from there.
+    /// The newest chunk that the log file has: all up to it can be read from there, but for `trim`.
     var loggedThrough: UInt64
+    /// What of the log file is gone again.
+    var trim = LogTrim()
     /// The exit is known: nothing will follow.
     var isComplete: Bool
 }

@@ -83,7 +83,7 @@ public struct WindowSize: Hashable, Sendable {
 
 /// Bounds on what an exec may consume; 0: none.
 public struct Limits: Hashable, Sendable {
-    /// The most bytes of output that are kept.
+    /// What its log may take of the disk, in bytes; 1 MiB is the least. The oldest output goes first.
     public var logBytesMax: UInt64 = 0
     /// Memory, in bytes.
     public var memoryBytesMax: UInt64 = 0

@@ -1,4 +1,5 @@
 internal import ExecModel
+internal import Wire
 
 /// Whether a connection's peer is known, as a value: grants in, verdicts out.
 struct Admission {
@@ -28,6 +29,12 @@ struct Admission {
         if case .admitted = state { return true }
         return false
     }
+
+    /// The largest message of a peer that is not known: enough for any token, little to hold.
+    static let strangerBytesMax = 64 << 10
+
+    /// The largest message that is taken from this peer now.
+    var payloadBytesMax: Int { isAdmitted ? Frames.payloadBytesMax : Self.strangerBytesMax }
 
     enum Verdict: Equatable {
         case admitted

@@ -261,9 +261,11 @@ extension Connection {
     /// Cuts frames off, as long as the peer takes the answers, and keeps the rest for then.
     private func hear(_ bytes: RawSpan) {
         do throws(NotFrames) {
-            let count = try decoder.decode(bytes, while: { mayHear }) { header, payload in
-                receive(header, payload)
-            }
+            let count = try decoder.decode(
+                bytes,
+                payloadBytesMax: { admission.payloadBytesMax },
+                while: { mayHear },
+            ) { header, payload in receive(header, payload) }
             if count < bytes.byteCount { unheard = bytes.copy(count..<bytes.byteCount) }
         } catch {
             context.log.warning(
@@ -290,7 +292,8 @@ extension Connection {
                 ExecError(
                     .resourceExhausted,
                     "the message has \(header.length) bytes; at most "
-                        + "\(Frames.payloadBytesMax) are allowed",
+                        + "\(admission.payloadBytesMax) are allowed"
+                        + (admission.isAdmitted ? "" : " before the client has authenticated"),
                 )
             )
         }

@@ -15,6 +15,7 @@ final class ServerContext: Sendable {
     /// One batch for each loop, used there only.
     private let batches: [ObjectIdentifier: LoopBound<OutgoingBatch>]
     private let connections = Mutex(Connections())
+    private let starts: Mutex<StartLimiter>?
     private let writers = Atomic<UInt64>(0)
     private let isEnding = Atomic(false)
 
@@ -36,6 +37,8 @@ final class ServerContext: Sendable {
             clocks: registry.clocks,
         )
         audit = AuditLog(log: options.log, path: options.auditLogFile, clocks: registry.clocks)
+        let perSecond = options.startsPerSecondMax
+        starts = perSecond > 0 ? Mutex(StartLimiter(perSecond: perSecond)) : nil
         batches = Dictionary(
             uniqueKeysWithValues: loops.map {
                 (ObjectIdentifier($0), LoopBound(OutgoingBatch(), on: $0))
@@ -60,6 +63,12 @@ final class ServerContext: Sendable {
         guard !isEnding.load(ordering: .sequentiallyConsistent) else {
             throw ExecError(.unavailable, "the server is shutting down")
         }
+    }
+
+    /// Throws RESOURCE_EXHAUSTED where this client starts execs too fast.
+    func countStart(of client: String) throws(ExecError) {
+        let now = registry.clocks.now
+        try starts?.withLock { (starts) throws(ExecError) in try starts.take(client, at: now) }
     }
 
     /// A number that no other stdin writer has.

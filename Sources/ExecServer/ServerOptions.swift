@@ -35,6 +35,10 @@ public struct ServerOptions: Sendable {
     public var connectionsMax = 10_000
     /// The most open calls on one connection; a further one gets RESOURCE_EXHAUSTED.
     public var streamsPerConnectionMax = 1_000
+    /// The most execs that one client (a user on a Unix socket, an address on TCP) may start in a
+    /// second, and twice as many at once after a rest; 0: no limit. A further one gets
+    /// RESOURCE_EXHAUSTED. What joins a running exec is not counted.
+    public var startsPerSecondMax = 10_000
     /// How long a TCP client may take to authenticate, the TLS handshake included.
     public var authenticationTime: Duration = .seconds(30)
     /// The name and version that `Hello` tells.

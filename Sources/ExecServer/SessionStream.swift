@@ -200,6 +200,10 @@ final class SessionStream: ServerStream, Wakeable, LoopTarget, @unchecked Sendab
             return (try context.registry.instance(key), true)
         }
         try context.checkStarts()
+        // A repeated Start finds its exec, and starts nothing.
+        if (try? context.registry.instance(key)) == nil {
+            try context.countStart(of: StartLimiter.client(of: connection.peer))
+        }
         let outcome = try context.registry.start(
             key,
             command,

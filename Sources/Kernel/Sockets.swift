@@ -110,14 +110,18 @@ package enum Sockets {
         )
     }
 
-    /// For a TCP connection: no delay, and a dead peer is noticed within a minute. Nothing elsewhere.
+    /// For a TCP connection: no delay, and a peer that is gone without a word is noticed within two
+    /// minutes. Nothing elsewhere.
+    ///
+    /// TCP_USER_TIMEOUT stays off: Linux also ends a connection by it whose peer is there and does not
+    /// read, and to do so for as long as it likes is a peer's right.
     package static func tune(_ socket: borrowing Descriptor) {
         set(1, SOL_SOCKET, SO_KEEPALIVE, socket)
         let tcp = Int32(IPPROTO_TCP)
         set(1, tcp, TCP_NODELAY, socket)
-        set(30, tcp, TCP_KEEPIDLE, socket)
-        set(10, tcp, TCP_KEEPINTVL, socket)
-        set(3, tcp, TCP_KEEPCNT, socket)
+        set(60, tcp, TCP_KEEPIDLE, socket)
+        set(15, tcp, TCP_KEEPINTVL, socket)
+        set(4, tcp, TCP_KEEPCNT, socket)
     }
 
     /// Best effort: a Unix socket has none of these.

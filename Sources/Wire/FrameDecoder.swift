@@ -5,7 +5,7 @@
 /// claims, so a peer can make this hold no more than it has sent, and at most one frame. A payload
 /// over the bound is skipped without being stored.
 package struct FrameDecoder: Sendable {
-    private let payloadBytesMax: Int
+    private var payloadBytesMax: Int
     /// The header and payload of the frame that has arrived in part; empty: between two frames.
     private var gathered: [UInt8] = []
     /// The oversized frame that is being skipped, and how much of it is still to come.
@@ -23,18 +23,20 @@ package struct FrameDecoder: Sendable {
     var gatheredCapacity: Int { gathered.capacity }
 
     /// Hands each frame that `bytes` completes to `each`, in order, and keeps what is left. Stops
-    /// before a frame where `isWanted` says no; returns how many bytes it took.
+    /// before a frame where `isWanted` says no; returns how many bytes it took. At the start of each
+    /// frame `bound` is asked for the most that a payload may have from then on; nil: as before.
     ///
     /// The span is valid during the call only. An oversized frame comes once, after its last byte,
     /// with an empty payload. After a throw the decoder is of no further use.
     @discardableResult
     package mutating func decode(
         _ bytes: RawSpan,
+        payloadBytesMax bound: () -> Int? = { nil },
         while isWanted: () -> Bool = { true },
         _ each: (FrameHeader, RawSpan) -> Void,
     ) throws(NotFrames) -> Int {
         do {
-            return try cut(bytes, while: isWanted, each)
+            return try cut(bytes, asking: bound, while: isWanted, each)
         } catch {
             switch error {
             case .notFrames(let failure): throw failure
@@ -47,11 +49,12 @@ package struct FrameDecoder: Sendable {
         _ bytes: RawSpan,
         _ each: (FrameHeader, RawSpan) throws(Failure) -> Void,
     ) throws(Stop<Failure>) {
-        _ = try cut(bytes, while: { true }, each)
+        _ = try cut(bytes, asking: { nil }, while: { true }, each)
     }
 
     private mutating func cut<Failure: Error>(
         _ bytes: RawSpan,
+        asking bound: () -> Int?,
         while isWanted: () -> Bool,
         _ each: (FrameHeader, RawSpan) throws(Failure) -> Void,
     ) throws(Stop<Failure>) -> Int {
@@ -61,6 +64,7 @@ package struct FrameDecoder: Sendable {
             if skipped != nil {
                 offset += try skip(rest, each)
             } else if gathered.isEmpty {
+                if let bound = bound() { payloadBytesMax = bound }
                 offset += try lend(rest, each)
             } else {
                 offset += try gather(rest, each)

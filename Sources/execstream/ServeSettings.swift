@@ -32,6 +32,7 @@ struct ServeSettings {
         server.log = try Self.log(arguments)
         server.tokensFile = arguments.value("tokens")
         server.auditLogFile = arguments.value("audit-log")
+        try ServeLimits.read(arguments, into: &registry, &server)
     }
 
     private static func read(

@@ -74,10 +74,51 @@ import Testing
     @Test func `a gap is counted`() throws {
         var ledger = OutputLedger(from: .start)
         let gap = Gap(firstSequence: 1, lastSequence: 4, stdoutBytes: 10, stderrBytes: 20)
-        #expect(try ledger.gap(gap))
-        #expect(try !ledger.gap(gap))
+        #expect(try ledger.gap(gap) == gap)
+        #expect(try ledger.gap(gap) == nil)
         #expect(try ledger.output(sequence: 5, offset: 10, stream: .stdout, count: 1))
         try ledger.exit(Self.exit(last: 5, out: 11, err: 20))
+    }
+
+    @Test func `a gap from the beginning is counted from what has come`() throws {
+        var ledger = OutputLedger(from: .start)
+        _ = try ledger.output(sequence: 1, offset: 0, stream: .stdout, count: 3)
+        _ = try ledger.output(sequence: 2, offset: 0, stream: .stderr, count: 7)
+        let news = try ledger.gap(
+            Gap(firstSequence: 1, lastSequence: 9, stdoutBytes: 100, stderrBytes: 7),
+        )
+        #expect(
+            news == Gap(firstSequence: 3, lastSequence: 9, stdoutBytes: 97, stderrBytes: 0)
+        )
+        #expect(try ledger.output(sequence: 10, offset: 100, stream: .stdout, count: 1))
+        try ledger.exit(Self.exit(last: 10, out: 101, err: 7))
+    }
+
+    @Test(arguments: [View.From.after(sequence: 5), .tail(bytes: 9), .live])
+    func `a gap from the beginning says where the streams are, whatever the view`(
+        from: View.From,
+    ) throws {
+        var ledger = OutputLedger(from: from)
+        _ = try ledger.gap(
+            Gap(firstSequence: 1, lastSequence: 9, stdoutBytes: 100, stderrBytes: 7),
+        )
+        #expect {
+            _ = try ledger.output(sequence: 10, offset: 99, stream: .stdout, count: 1)
+        } throws: { Self.isDataLoss($0) }
+        #expect { try ledger.exit(Self.exit(last: 9, out: 100, err: 8)) } throws: {
+            Self.isDataLoss($0)
+        }
+        try ledger.exit(Self.exit(last: 9, out: 100, err: 7))
+    }
+
+    @Test func `a gap that ends before what has come is data loss`() throws {
+        var ledger = OutputLedger(from: .start)
+        _ = try ledger.output(sequence: 1, offset: 0, stream: .stdout, count: 30)
+        #expect {
+            _ = try ledger.gap(
+                Gap(firstSequence: 1, lastSequence: 2, stdoutBytes: 29, stderrBytes: 1),
+            )
+        } throws: { Self.isDataLoss($0) }
     }
 
     @Test func `a gap that begins too late is data loss`() {

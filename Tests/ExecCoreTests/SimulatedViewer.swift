@@ -53,6 +53,7 @@ final class SimulatedViewer {
         window: WindowSize?,
         exit: Exit?,
         isWithoutLog: Bool,
+        trimmedThrough: UInt64,
     ) throws -> Bool {
         isParked = false
         switch pull {
@@ -63,7 +64,7 @@ final class SimulatedViewer {
             self.window = size
             return true
         case .gap(let gap):
-            try receive(gap, written, isWithoutLog)
+            try receive(gap, written, isWithoutLog || gap.lastSequence <= trimmedThrough)
             return true
         case .tooSlow:
             try check(view.slow == .disconnect, "a viewer was cut off that had not asked for it")
@@ -88,12 +89,12 @@ final class SimulatedViewer {
         return false
     }
 
-    private func receive(_ gap: Gap, _ written: Written, _ isWithoutLog: Bool) throws {
+    private func receive(_ gap: Gap, _ written: Written, _ isGone: Bool) throws {
         try check(gap.firstSequence == lastSeen + 1, "a gap began elsewhere")
         try check(gap.lastSequence >= gap.firstSequence, "a gap of nothing")
         let isLive = gap.firstSequence > replayThrough
         try check(
-            isWithoutLog || view.slow == .drop && isLive,
+            isGone || view.slow == .drop && isLive,
             "a viewer was skipped that may not be"
         )
         var missed = StreamOffsets()

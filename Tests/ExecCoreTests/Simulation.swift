@@ -1,11 +1,14 @@
-import ExecCore
 import ExecModel
 import Kernel
+import Synchronization
+
+@testable import ExecCore
 
 /// One exec, its writers, its viewers, the sweep and the clock, in an order that a seed decides.
 ///
 /// The model beside it is the list of all that was written. Every viewer must get exactly that, from
-/// where it began, but for the gaps it was told; and the exit last, once.
+/// where it began, but for the gaps it was told; and the exit last, once. A log may have a limit: then
+/// its oldest chunks go, and the model says which.
 struct Simulation {
     struct Violation: Error, CustomStringConvertible {
         var description: String
@@ -25,12 +28,17 @@ struct Simulation {
     private let batch = ViewerBatch()
     /// The log's directory can't be made: all there is lives in the ring.
     private let isWithoutLog: Bool
+    /// What the log may take; 0: there is no limit.
+    private let logBytesMax: Int
+    /// The newest chunk that the model has trimmed, and the newest whose record it has.
+    private var trimmed: (through: Int, records: Int) = (0, 0)
 
     static let stepsMax = 120
 
     init(seed: UInt64, directory: String) throws {
         random = SeededGenerator(seed: seed)
         isWithoutLog = random.oneIn(8)
+        logBytesMax = random.oneIn(2) ? 1_400 + random.below(4_000) : 0
         var configuration = RegistryConfiguration(
             stateDirectory: isWithoutLog ? "/dev/null/none" : directory
         )
@@ -38,7 +46,10 @@ struct Simulation {
         configuration.ringBytesMax = 64 + random.below(600)
         configuration.chunkBytesMax = 128
         registry = ExecSessionRegistry(configuration: configuration, clocks: clocks)
-        instance = try registry.register(try ExecKey(container: "s", exec: "e\(seed)"))
+        let key = try ExecKey(container: "s", exec: "e\(seed)")
+        instance =
+            logBytesMax > 0
+            ? try registry.limited(key, UInt64(logBytesMax)) : try registry.register(key)
     }
 
     mutating func run() throws {
@@ -51,7 +62,7 @@ struct Simulation {
 
     private mutating func step() throws {
         switch random.below(20) {
-        case 0...5 where exit == nil: write()
+        case 0...5 where exit == nil: try write()
         case 6...7: try attach()
         case 8...14: try pullSome()
         case 15: giveCredit()
@@ -63,7 +74,7 @@ struct Simulation {
         }
     }
 
-    private mutating func write() {
+    private mutating func write() throws {
         let stream: ExecStream = random.oneIn(3) ? .stderr : .stdout
         let bytes = (0..<(1 + random.below(400))).map { _ in
             UInt8(truncatingIfNeeded: random.next())
@@ -71,8 +82,29 @@ struct Simulation {
         (stream == .stdout ? instance.stdout : instance.stderr).write(bytes.span.bytes)
         for start in Swift.stride(from: 0, to: bytes.count, by: 128) {
             written.append((stream, Array(bytes[start..<min(start + 128, bytes.count)])))
+            trim()
         }
         totals[stream] += UInt64(bytes.count)
+        guard !isWithoutLog else { return }
+        let trim = instance.state.withLock { $0.trim }
+        try check(
+            (Int(trim.through), Int(trim.recordsThrough)) == trimmed,
+            "\(trim) was trimmed, and \(trimmed) was to be"
+        )
+    }
+
+    /// Seven eighths of the limit for chunks and their records, one for records of chunks that are
+    /// gone; and one goes at a time.
+    private mutating func trim() {
+        let share = logBytesMax / 8
+        func cost(_ number: Int) -> Int { written[number].bytes.count + 24 }
+        var kept = written.indices[trimmed.through...].reduce(0) { $0 + cost($1) }
+        guard logBytesMax > 0, kept > logBytesMax - share else { return }
+        while kept > logBytesMax - 2 * share {
+            kept -= cost(trimmed.through)
+            trimmed.through += 1
+        }
+        trimmed.records = max(trimmed.records, trimmed.through - share / 24)
     }
 
     /// Every size is another one.
@@ -105,6 +137,7 @@ struct Simulation {
         }
         let attachment = try instance.attach(view, waker: waker)
         try check(attachment.lastSequence == UInt64(written.count), "Ready told another end")
+        try checkFirst(attachment.firstSequence)
         let viewer = SimulatedViewer(
             attachment.viewer,
             window: attachment.info.window,
@@ -114,6 +147,14 @@ struct Simulation {
         try check(viewer.window == window, "Ready told another size")
         try checkStart(viewer)
         viewers.append(viewer)
+    }
+
+    /// The oldest that can be had is there, and the one before it is not.
+    private func checkFirst(_ first: UInt64) throws {
+        guard !isWithoutLog, !written.isEmpty else { return }
+        let ringFirst = instance.state.withLock { $0.ring.firstSequence } ?? .max
+        let expected = min(UInt64(trimmed.through + 1), ringFirst)
+        try check(first == expected, "Ready told \(first) as the first, not \(expected)")
     }
 
     private func checkIsGone(_ view: View, _ waker: FakeWaker) throws {
@@ -133,8 +174,13 @@ struct Simulation {
         case .live: try check(next == UInt64(written.count) + 1, "a live viewer began at \(next)")
         case .after(let sequence):
             // Without a log it may have to begin later; then it is told a gap.
-            try check(next == sequence + 1 || isWithoutLog, "after \(sequence) began at \(next)")
+            try check(
+                next == sequence + 1 || isWithoutLog || next == 1 && hasNoRecord(sequence),
+                "after \(sequence) began at \(next)"
+            )
         case .tail(let bytes):
+            // It would have come to records that are gone: that is the beginning.
+            if next == 1, trimmed.records > 0 { return }
             let tail = written[(Int(next) - 1)...].reduce(0) { $0 + $1.bytes.count }
             try check(tail <= bytes, "a tail of \(bytes) bytes had \(tail)")
             guard next > 1, !isWithoutLog else { return }
@@ -142,6 +188,8 @@ struct Simulation {
             try check(more > bytes, "a tail of \(bytes) bytes could have had \(more)")
         }
     }
+
+    private func hasNoRecord(_ sequence: UInt64) -> Bool { sequence < trimmed.records }
 
     private mutating func pullSome() throws {
         guard !viewers.isEmpty else { return }
@@ -171,7 +219,8 @@ struct Simulation {
             written: written,
             window: window,
             exit: exit,
-            isWithoutLog: isWithoutLog
+            isWithoutLog: isWithoutLog,
+            trimmedThrough: UInt64(trimmed.through)
         )
         batch.removeAll()
         return goesOn

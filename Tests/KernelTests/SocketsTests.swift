@@ -42,6 +42,29 @@ internal import Testing
         }
     }
 
+    @Test func `notices a peer that is gone, not one that does not read`() async throws {
+        var listening = try Sockets.listen(on: .tcp(host: "127.0.0.1", port: 0))
+        let client = Held(try Sockets.connect(to: listening.address))
+        let listener = Held(listening.takeDescriptor())
+        try await withLoop { loop in _ = try await loop.readiness(of: listener, for: .readable) }
+        let server = Held(try required(try Sockets.accept(listener.descriptor)))
+        Sockets.tune(server.descriptor)
+        func option(_ level: Int32, _ name: Int32) -> Int32 {
+            var value: Int32 = -1
+            var length = socklen_t(MemoryLayout<Int32>.size)
+            getsockopt(server.descriptor.number, level, name, &value, &length)
+            return value
+        }
+        let tcp = Int32(IPPROTO_TCP)
+        #expect(option(SOL_SOCKET, SO_KEEPALIVE) == 1)
+        #expect(option(tcp, TCP_KEEPIDLE) == 60)
+        #expect(option(tcp, TCP_KEEPINTVL) == 15)
+        #expect(option(tcp, TCP_KEEPCNT) == 4)
+        #expect(option(tcp, TCP_USER_TIMEOUT) == 0)
+        #expect(option(tcp, TCP_NODELAY) != 0)
+        withExtendedLifetime(client) {}
+    }
+
     @Test func `makes sockets that no program inherits and no call waits for`() throws {
         var pair = try Sockets.pair()
         let near = pair.takeFirst()

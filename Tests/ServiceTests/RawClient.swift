@@ -72,6 +72,32 @@ final class RawClient {
         }
     }
 
+    /// Whether the server closes the connection, or has, within that time; what it says is dropped.
+    func isClosed(withinMS milliseconds: Int32) -> Bool {
+        var entry = pollfd(fd: socket, events: Int16(POLLIN), revents: 0)
+        guard poll(&entry, 1, milliseconds) > 0 else { return false }
+        var byte: UInt8 = 0
+        return recv(socket, &byte, 1, Int32(MSG_DONTWAIT)) <= 0
+    }
+
+    /// Writes what the connection takes within that time; returns what is left.
+    func writeSome(_ bytes: [UInt8], withinMS milliseconds: Int32) throws -> [UInt8] {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes {
+                Glibc.send(socket, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL | MSG_DONTWAIT))
+            }
+            if count > 0 {
+                rest = rest.dropFirst(count)
+                continue
+            }
+            guard count < 0, errno == EAGAIN else { throw Errno(errno) }
+            var entry = pollfd(fd: socket, events: Int16(POLLOUT), revents: 0)
+            guard poll(&entry, 1, milliseconds) > 0 else { break }
+        }
+        return Array(rest)
+    }
+
     /// The next frame; throws `Closed` at the end of the connection.
     func next() throws -> Frame {
         var buffer = [UInt8](repeating: 0, count: 64 << 10)

@@ -50,6 +50,27 @@ extension FrameDecoder {
 
 @Suite("Frame decoder")
 struct FrameDecoderTests {
+    @Test("A bound that changes counts from the next frame on", arguments: [1, 7, 99])
+    func changingBound(pieceBytes: Int) throws {
+        let small = Frame(1, .request, [], [1, 2, 3])
+        let large = Frame(3, .data, [], Array(repeating: 9, count: 10))
+        let bytes = (0..<2).flatMap { _ in large.bytes + small.bytes } + large.bytes
+        var decoder = FrameDecoder()
+        var isKnown = false
+        var told: [String] = []
+        for start in stride(from: 0, to: bytes.count, by: pieceBytes) {
+            let piece = Array(bytes[start..<min(start + pieceBytes, bytes.count)])
+            try decoder.decode(piece.span.bytes, payloadBytesMax: { isKnown ? 10 : 3 }) {
+                header,
+                payload in
+                told.append("\(header.streamID) \(payload.byteCount) \(header.isOversized)")
+                // The second small one makes the peer known.
+                isKnown = told.count > 3
+            }
+        }
+        #expect(told == ["3 0 true", "1 3 false", "3 0 true", "1 3 false", "3 10 false"])
+    }
+
     static let frames = [
         Frame(1, .request, [], hex("0a1065786563746573742e76312e45786563")),
         Frame(3, .request, .remoteOpen),

@@ -39,6 +39,9 @@ ssize_t el_writev(int fd, const struct iovec *parts, int count);
 void el_block_sigpipe(void);
 /// As splice(2) from a pipe to a file at `offset`, without waiting.
 ssize_t el_splice_to_file(int pipe, int file, uint64_t offset, size_t count);
+/// Gives back to the disk what `length` bytes from `offset` on take; they read as zeros, and the file
+/// keeps its size. EOPNOTSUPP where the file system can't.
+int el_punch_hole(int fd, uint64_t offset, uint64_t length);
 /// How many bytes can be read now, of a pipe or a terminal.
 int el_bytes_waiting(int fd);
 /// Fills all of `bytes`, or fails.

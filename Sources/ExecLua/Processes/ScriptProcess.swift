@@ -212,7 +212,8 @@ extension ScriptProcess {
             output.add(chunk, isAwaited: streams[chunk.stream]?.reader != nil)
             serve(chunk.stream)
         case .exit(let exit): ended(.success(exit))
-        // A view that catches up has gaps only where the server could not write its log.
+        // A view that catches up has gaps only where the server could not write its log, or where
+        // that has a limit.
         case .gap(let gap):
             let what = "\(gap.stdoutBytes) + \(gap.stderrBytes) bytes of output are lost"
             ended(.failure(ExecError(.dataLoss, "\(what): the server could not keep them")))

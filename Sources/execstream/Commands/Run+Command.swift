@@ -47,6 +47,7 @@ extension RunCommand {
         let pids = try arguments.read("pids", spec, Values.number) ?? 0
         limits.pidsMax = UInt32(clamping: pids)
         limits.cpuMillis = try arguments.read("cpus", spec, Values.thousandths) ?? 0
+        limits.logBytesMax = try arguments.read("log-bytes", spec, Values.bytes) ?? 0
         limits.openFilesMax = try arguments.read("open-files", spec, Values.number) ?? 0
         return limits
     }

@@ -34,6 +34,7 @@ enum RunCommand: ProgramCommand {
             .value("memory", "BYTES", "the most memory that it may use: 512M, 2G"),
             .value("pids", "N", "the most processes and threads that it may have"),
             .value("cpus", "N", "the most processors' time that it may use: 0.5, 2"),
+            .value("log-bytes", "BYTES", "the most disk for its log; the oldest goes: 64M"),
             .value("open-files", "N", "the most files that a process of it may have open"),
             .value("label", "K=V", repeats: true, "for finding it again"),
             .value("on-disconnect", "WHAT", "when nobody watches: keep, stop or stop:DUR (keep)"),

@@ -32,7 +32,7 @@ enum ServeCommand: ProgramCommand {
             .value("drain", "DUR", "how long output may outlive the process (2s)"),
             .value("log-format", "FORMAT", "text (the default) or json"),
             .value("log-level", "LEVEL", "debug, info, warning (the default) or error"),
-        ],
+        ] + ServeLimits.options,
         isClient: false,
         details: [
             """

@@ -1,0 +1,136 @@
+import ExecCore
+import ExecModel
+import Glibc
+import Kernel
+import Testing
+import Wire
+
+@testable import ExecServer
+
+@Suite("What one connection may cost", .serialized, .timeLimit(.minutes(1)))
+struct ConnectionLimitTests {
+    /// A Hello of so many bytes.
+    private func hello(_ service: Service, _ bytes: Int) -> HelloRequest {
+        let empty = HelloRequest(client: "", token: service.token).encode().count
+        // The field's number and a length of three bytes.
+        let client = String(repeating: "x", count: bytes - empty - 4)
+        return HelloRequest(client: client, token: service.token)
+    }
+
+    @Test("Before it has authenticated a message has 64 KiB at most, afterwards 4 MiB")
+    func strangers() async throws {
+        try await Service.run { service in
+            let client = try RawClient(port: service.port)
+            let large = try client.call(.hello, hello(service, 70_000))
+            #expect(large.status?.code == .resourceExhausted)
+            #expect(large.status?.message.contains("65536") == true)
+            // The connection lives, and what is small enough is answered.
+            #expect(try client.call(.hello, hello(service, 60_000), id: 3).status == nil)
+            #expect(try client.call(.hello, hello(service, 70_000), id: 5).status == nil)
+            #expect(try client.call(.hello, hello(service, 4_000_000), id: 7).status == nil)
+        }
+    }
+
+    @Test("What follows the Hello in one go is measured by what that has made of the peer")
+    func pipelined() async throws {
+        try await Service.run { service in
+            let client = try RawClient(port: service.port)
+            var bytes = try Frames.request(
+                CallRequest(method: "Hello", payload: hello(service, 100).encode()),
+                streamID: 1,
+                flags: []
+            )
+            bytes += try Frames.request(
+                CallRequest(method: "Hello", payload: hello(service, 90_000).encode()),
+                streamID: 3,
+                flags: []
+            )
+            try client.write(bytes)
+            #expect(try client.response(1).status == nil)
+            #expect(try client.response(3).status == nil)
+        }
+    }
+
+    @Test("A stranger that sends byte by byte is closed when its time is over, however it goes on")
+    func dribble() async throws {
+        try await Service.run(options: { $0.authenticationTime = .milliseconds(300) }) { service in
+            let client = try RawClient(port: service.port)
+            let frame = try Frames.request(
+                CallRequest(method: "Hello", payload: hello(service, 30_000).encode()),
+                streamID: 1,
+                flags: []
+            )
+            let begin = SystemClocks().now
+            var sent = 0
+            while !client.isClosed(withinMS: 10) {
+                try? client.write([frame[sent]])
+                sent += 1
+            }
+            #expect(sent > 1 && sent < frame.count)
+            #expect(SystemClocks().now - begin >= .milliseconds(200))
+        }
+    }
+
+    @Test("Whoever does not read the answers is not listened to, and then gets them all")
+    func unreadAnswers() async throws {
+        try await Service.run { service in
+            let client = try RawClient(service)
+            let reader = try RawClient(service)
+            // Each is refused with a message of about 4 KB.
+            let method = String(repeating: "m", count: 4_000)
+            let frame = { (id: UInt32) in
+                try Frames.request(CallRequest(method: method), streamID: id, flags: [])
+            }
+            var next: UInt32 = 3
+            var rest: [UInt8] = []
+            // What both sockets, one read and the answers that wait can hold is far less than this.
+            while rest.isEmpty, next < 2 * 20_000 {
+                rest = try client.writeSome(try frame(next), withinMS: 2_000)
+                next += 2
+            }
+            #expect(!rest.isEmpty, "all was taken")
+            // Nobody else notices.
+            #expect(try reader.call(.execList, ExecListRequest(), id: 3).status == nil)
+            let answered = stride(from: UInt32(3), to: next - 2, by: 2)
+            for id in answered {
+                #expect(try client.response(id).status?.code == .unimplemented)
+            }
+            try client.write(rest)
+            #expect(try client.response(next - 2).status?.code == .unimplemented)
+        }
+    }
+
+    @Test("One connection more than there may be is closed, and there is room again after one goes")
+    func connections() async throws {
+        try await Service.run(options: { $0.connectionsMax = 2 }) { service in
+            let first = try RawClient(service)
+            let second = try RawClient(service)
+            let third = try RawClient(port: service.port)
+            #expect(third.isClosed(withinMS: 10_000))
+            #expect(try first.call(.execList, ExecListRequest(), id: 3).status == nil)
+            second.close()
+            while true {
+                let again = try RawClient(port: service.port)
+                if again.isClosed(withinMS: 50) { continue }
+                _ = try again.call(.hello, HelloRequest(client: "", token: service.token))
+                return
+            }
+        }
+    }
+
+    @Test("One exec more than there may be, of all or of a container, is RESOURCE_EXHAUSTED")
+    func execs() async throws {
+        try await Service.run(configure: { ($0.instancesMax, $0.instancesPerContainerMax) = (3, 2) }
+        ) {
+            service in
+            for exec in ["a", "b"] { #expect(try service.run(["true"], as: exec).exit != nil) }
+            let full = try service.run(["true"], as: "c").failure
+            #expect(full?.code == .resourceExhausted)
+            #expect(full?.message.contains("container test has 2 execs") == true)
+            #expect(try service.run(["true"], as: "a", container: "other").exit != nil)
+            let all = try service.run(["true"], as: "b", container: "other").failure
+            #expect(all?.code == .resourceExhausted)
+            #expect(all?.message.contains("3 execs at most") == true)
+        }
+    }
+}
