@@ -127,10 +127,14 @@ class Serving:
                 return differ
             time.sleep(0.05)
 
+    def execs(self):
+        with self.connect() as connection:
+            return list(connection.call("ExecList", pb.ExecListRequest()).execs)
+
     def remove_all(self):
         """Kills, waits for and forgets every exec."""
         with self.connect() as connection:
-            for info in connection.call("ExecList", pb.ExecListRequest()).execs:
+            for info in self.execs():
                 names = {"container_id": info.container_id, "exec_id": info.exec_id}
                 try:
                     connection.call("ExecStop", pb.ExecStopRequest(**names, grace_ms=1))

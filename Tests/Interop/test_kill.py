@@ -162,6 +162,7 @@ class KillTests(unittest.TestCase):
         for seen in load.seen:
             self.check_seen(load, seen)
         self.serving.remove_all()
+        self.assertEqual(self.serving.execs(), [])
         self.assertEqual(self.serving.logs(), [])
 
     def check_nobody_left(self, marked):
