@@ -25,16 +25,16 @@ def ticker(name, _):
     return script, None, {s: lambda p=p: lines(p) for s, p in both(name)}
 
 
-def burst(name, rng):
-    count, code = rng.randrange(1, 20000), rng.randrange(7)
+def burst(name, rng, lines_max=20_000):
+    count, code = rng.randrange(1, lines_max), rng.randrange(7)
     script = (
         f'seq -f "{name} %.0f" {count}; seq -f "E{name} %.0f" {count} >&2; exit {code}'
     )
     return script, code, {s: lambda p=p: lines(p, count) for s, p in both(name)}
 
 
-def flood(name, rng):
-    size = rng.randrange(1 << 20, 4 << 20)
+def flood(name, rng, bytes_max=4 << 20):
+    size = rng.randrange(bytes_max >> 2, bytes_max)
     script = (
         f'yes "{name}" | head -c {size} & yes "E{name}" | head -c {size} >&2; wait; exit 3'
     )
