@@ -140,7 +140,8 @@ def leave_it(soak, rng, names):
     with soak.connect(rng) as connection:
         wait = pb.ExecWaitRequest(**names, timeout_ms=60_000)
         told = connection.call("ExecWait", wait).info.exit
-    expect((told.code, told.cause) == (143, pb.STOP_CAUSE_DISCONNECT), "left, and its exit is", told)
+    is_right = (told.code, told.cause) == (143, pb.STOP_CAUSE_DISCONNECT)
+    expect(is_right, "left, and its exit is", told)
     soak.count("exits checked")
 
 

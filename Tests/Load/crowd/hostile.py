@@ -104,7 +104,8 @@ def confuse(soak, rng, names):
         soak.count("hostile connections")
         for _ in range(rng.randrange(1, 40)):
             stream = rng.choice((0, 1, 2, 3, 5, 999, 0xFFFFFFFF))
-            payload = rng.choice((b"", rng.randbytes(20), command(["true"], names).SerializeToString()))
+            start = command(["true"], names).SerializeToString()
+            payload = rng.choice((b"", rng.randbytes(20), start))
             if rng.random() < 0.3:
                 method = rng.choice(("Session", "Publish", "ExecList", "Fly", ""))
                 connection.open(method, payload, rng.randrange(8), stream=stream)
