@@ -7,11 +7,11 @@ internal import Kernel
 ///
 /// The first six bytes are the sizes of the two files, which are holes; the rest is the index.
 enum IndexTarget {
-    /// Made once, and written over each time.
+    /// Where the log is, over and over again: given by the script, which deletes it afterwards.
     private static let directory: String = {
-        let parent = Files.isDirectory("/dev/shm") ? "/dev/shm" : "/tmp"
-        guard let path = try? Files.makeTemporaryDirectory(in: parent, prefix: "execstream-fuzz-")
-        else { fatalError("there is no room for a log") }
+        guard let path = Environment.variables["EXECSTREAM_FUZZ_LOG"] else {
+            fatalError("EXECSTREAM_FUZZ_LOG is to name a directory")
+        }
         return path
     }()
 
