@@ -123,3 +123,26 @@ let package = Package(
     swiftLanguageModes: [.v6],
     cLanguageStandard: .gnu17,
 )
+
+// Scripts/fuzz alone asks for these: the ordinary build knows nothing of them. A fuzzer has a `main`
+// of its own, so the program is without its one here, and no other program and no test is there.
+if Context.environment["EXECSTREAM_FUZZ"] != nil {
+    let program = package.targets.first { $0.name == "execstream" }
+    package.products = []
+    package.targets.removeAll { $0.type == .executable || $0.type == .test }
+    package.targets += [
+        .target(
+            name: "execstream",
+            dependencies: program?.dependencies ?? [],
+            exclude: ["main.swift"],
+            swiftSettings: settings,
+        ),
+        .systemLibrary(name: "CFuzzer", path: "Fuzz/CFuzzer"),
+        .executableTarget(
+            name: "fuzz",
+            dependencies: ["CFuzzer", "Wire", "ExecModel", "ExecCore", "Kernel", "execstream"],
+            path: "Fuzz/Targets",
+            swiftSettings: settings,
+        ),
+    ]
+}

@@ -44,7 +44,7 @@ final class LogFiles: Sendable {
 
     /// Reads the records from `first` on, `max` at most, into `records`.
     ///
-    /// Throws `.inputOutput` where what stands there is no record.
+    /// Throws `.inputOutput` where what stands there is no record; those before it are in `records`.
     func readRecords(
         from first: UInt64,
         max: Int,

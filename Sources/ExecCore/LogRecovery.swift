@@ -59,7 +59,7 @@ enum LogRecovery {
         )
     }
 
-    /// Follows the records as far as they agree with each other and with the files.
+    /// Follows the records as far as they are records, and agree with each other and with the files.
     private static func scan(
         _ files: LogFiles,
         after trim: LogTrim,
@@ -82,18 +82,25 @@ enum LogRecovery {
         var records: [IndexRecord] = []
         while sequence < recordCount {
             slab.reuse()
-            try files.readRecords(
-                from: sequence + 1,
-                max: Int(min(recordCount - sequence, 512)),
-                using: slab,
-                into: &records,
-            )
+            var isReadable = true
+            do throws(Errno) {
+                try files.readRecords(
+                    from: sequence + 1,
+                    max: Int(min(recordCount - sequence, 512)),
+                    using: slab,
+                    into: &records,
+                )
+            } catch .inputOutput {
+                isReadable = false
+            }
             for record in records {
-                let agrees = record.offset == offsets[record.stream] && record.length > 0
+                let isLength = 1...RegistryConfiguration.chunkBytesLimit ~= Int(record.length)
+                let agrees = record.offset == offsets[record.stream] && isLength
                 guard agrees, record.end <= sizes[record.stream] else { return (sequence, offsets) }
                 offsets[record.stream] = record.end
                 sequence += 1
             }
+            if !isReadable { break }
         }
         return (sequence, offsets)
     }

@@ -66,6 +66,9 @@ extension ExecSessionRegistry {
         guard case .made(let instance)? = try? enter(key, labels: [:]) else {
             return false
         }
-        return instance.adoptLog()
+        if instance.adoptLog() { return true }
+        // Nobody is to find an exec that nothing is known of, and wait for its exit.
+        try? unregister(key)
+        return false
     }
 }

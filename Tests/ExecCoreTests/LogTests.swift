@@ -40,7 +40,11 @@ struct LogTests {
             texts += batch.chunks.map {
                 "\($0.stream) \(String(decoding: $0.bytes, as: UTF8.self))"
             }
-            if case .end(let exit) = pull { return (texts, exit) }
+            switch pull {
+            case .end(let exit): return (texts, exit)
+            case .chunks where batch.chunks.isEmpty, .caughtUp, .unreadable: return (texts, nil)
+            default: break
+            }
         }
     }
 
@@ -84,6 +88,65 @@ struct LogTests {
             #expect(exit?.stdoutBytes == 12)
             #expect(exit?.stderrBytes == 5)
             #expect(try Files.readSmall("\(log)/index", max: 999).count % 24 == 0)
+        }
+    }
+
+    /// What may stand behind the first of three records, and is none.
+    private static let noRecords: [[UInt8]] = [
+        // Zeroes, as a file system may leave them after a power cut.
+        [UInt8](repeating: 0, count: 48),
+        [UInt8](repeating: 0xff, count: 48),
+        // A stream that there is not.
+        [0, 0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+    ]
+
+    @Test(
+        "whose index holds what is no record is kept, and completed from there on",
+        arguments: noRecords
+    )
+    func noRecord(bytes: [UInt8]) throws {
+        try withDirectory { directory in
+            let log = try leaveLog(in: directory)
+            let index = try Files.open("\(log)/index", .readWriteCreate(permissions: 0o600))
+            try index.truncate(to: 24)
+            try index.pwrite(bytes.span.bytes, at: 24)
+            let (texts, exit) = try adopted(in: directory)
+            #expect(texts == ["stdout first ", "stdout second", "stderr error"])
+            #expect(exit?.lastSequence == 3)
+        }
+    }
+
+    @Test("that an earlier server left empty leaves no exec behind")
+    func empty() throws {
+        try withDirectory { directory in
+            let log = "\(directory)/execs/c/e"
+            try Files.makeDirectories(log, permissions: 0o700)
+            for name in ["stdout", "stderr", "index"] {
+                _ = try Files.open("\(log)/\(name)", .readWriteCreate(permissions: 0o600))
+            }
+            let registry = registry(in: directory)
+            #expect(registry.adoptLeftovers() == 0)
+            #expect(throws: ExecError.self) {
+                try registry.instance(try ExecKey(container: "c", exec: "e"))
+            }
+            #expect(!Files.exists(log))
+        }
+    }
+
+    @Test("whose index has a chunk larger than any is completed in chunks that can be sent")
+    func tooLong() throws {
+        try withDirectory { directory in
+            let log = try leaveLog(in: directory)
+            try Files.open("\(log)/stdout", .readWriteCreate(permissions: 0o600))
+                .truncate(to: 70_000)
+            var record: [UInt8] = []
+            IndexRecord(offset: 0, length: 70_000, stream: .stdout, unixNS: 1).append(to: &record)
+            let index = try Files.open("\(log)/index", .readWriteCreate(permissions: 0o600))
+            try index.truncate(to: 0)
+            try index.pwrite(record.span.bytes, at: 0)
+            let (texts, exit) = try adopted(in: directory)
+            #expect(texts.count == 3)
+            #expect(exit?.stdoutBytes == 70_000)
         }
     }
 

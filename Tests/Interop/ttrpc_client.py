@@ -47,7 +47,11 @@ class Connection:
         if kind == "unix":
             self._socket = socket.socket(socket.AF_UNIX)
             self._socket.settimeout(TIMEOUT)
-            self._socket.connect(rest)
+            try:
+                self._socket.connect(rest)
+            except OSError:
+                self._socket.close()
+                raise
         else:
             host, _, port = rest.rpartition(":")
             self._socket = socket.create_connection((host, int(port)), timeout=TIMEOUT)
