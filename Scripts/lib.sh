@@ -12,6 +12,9 @@ test_packages=(
     "${build_packages[@]}" protobuf-c-compiler protobuf-compiler python3 python3-protobuf
     openssl tmux vim-tiny less
 )
+# To count what a chunk costs: the compiler of its tools, and what counts.
+# shellcheck disable=SC2034
+cost_packages=("${build_packages[@]}" gcc libc6-dev binutils python3 strace valgrind)
 # To measure: the compiler of the limits, and what others use.
 # shellcheck disable=SC2034
 bench_packages=(
@@ -78,4 +81,16 @@ install_missing() { # package...
         fail "that failed; as root: apt-get update && apt-get install ${missing[*]}"
     fi
     rm -f "$log"
+}
+
+# The C programs of the benchmarks.
+bench_tools=$root/.build/bench
+
+build_bench_tools() {
+    local source
+    mkdir -p "$bench_tools"
+    for source in "$root"/Benchmarks/Limit/*.c "$root"/Benchmarks/Tools/*.c; do
+        cc -std=gnu17 -O2 -Wall -Wextra -Werror -D_GNU_SOURCE -pthread \
+            -o "$bench_tools/$(basename "$source" .c)" "$source"
+    done
 }

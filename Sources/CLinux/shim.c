@@ -99,6 +99,8 @@ int el_bytes_waiting(int fd) {
     return ioctl(fd, FIONREAD, &count) < 0 ? -errno : count;
 }
 
+int el_set_pipe_capacity(int fd, int bytes) { ANSWER(fcntl(fd, F_SETPIPE_SZ, bytes)); }
+
 int el_random(void *bytes, size_t count) {
     size_t filled = 0;
     while (filled < count) {

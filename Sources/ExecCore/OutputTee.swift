@@ -32,10 +32,14 @@ struct OutputTee {
     private var pool = SlabPool()
     private var records: [UInt8] = []
     private var spliceRefused = false
+    /// Streams whose pipe was full once, and was widened.
+    private var widened: Set<ExecStream> = []
 
     /// Chunks in one publish: enough that locks and the index cost little per chunk, few enough
     /// that one exec can't keep its loop from the others.
     static let stagedMax = 16
+    /// What a pipe holds whose writer is fast. All of it fits a processor's own cache.
+    private static let pipeBytes = 256 << 10
     /// The least room that is worth a read.
     private static let readBytesMin = 4 << 10
 
@@ -66,6 +70,7 @@ struct OutputTee {
                     try pipe.splice(to: file, at: at, count: max)
                 }
                 guard let count = moved, count > 0 else { return moved }
+                if count == max { widen(pipe, of: stream) }
                 try stageLogged(count, in: files, as: stream, clocks: clocks)
                 return count
             } catch .invalid {
@@ -154,6 +159,13 @@ struct OutputTee {
         _ = writeIndex()
         failure = error
         files = nil
+    }
+
+    /// A pipe that was full had its writer wait: from now on it holds more, and a turn finds more in it.
+    private mutating func widen(_ pipe: borrowing Descriptor, of stream: ExecStream) {
+        guard !widened.contains(stream) else { return }
+        widened.insert(stream)
+        pipe.widenPipe(to: Self.pipeBytes)
     }
 
     private mutating func stageLogged(

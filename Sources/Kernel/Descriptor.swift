@@ -147,6 +147,13 @@ extension Descriptor {
         return try SystemCall.unlessBlocked { el_splice_to_file(number, target, offset, count) }
     }
 
+    /// Lets this pipe hold `bytes` before its writer waits. False: it stays as it is, for it is no pipe or
+    /// its user may have no more.
+    @discardableResult
+    package func widenPipe(to bytes: Int) -> Bool {
+        el_set_pipe_capacity(number, Int32(clamping: bytes)) >= 0
+    }
+
     /// The file's size in bytes.
     package var size: UInt64 {
         get throws(Errno) { UInt64(try status().st_size) }

@@ -88,6 +88,8 @@ struct ViewerTests {
                     id: id
                 )
             }
+            // Ready, the first's.
+            while try client.next().payload.isEmpty {}
             // The ring has moved on by then, and neither has had more than a chunk.
             _ = try await service.registry.instance(try ExecKey(container: "a", exec: "flood"))
                 .waitForExit()

@@ -44,6 +44,8 @@ ssize_t el_splice_to_file(int pipe, int file, uint64_t offset, size_t count);
 int el_punch_hole(int fd, uint64_t offset, uint64_t length);
 /// How many bytes can be read now, of a pipe or a terminal.
 int el_bytes_waiting(int fd);
+/// How many bytes a pipe holds before its writer waits. EPERM: more than its user may have.
+int el_set_pipe_capacity(int fd, int bytes);
 /// Fills all of `bytes`, or fails.
 int el_random(void *bytes, size_t count);
 
