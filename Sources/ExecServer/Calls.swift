@@ -19,15 +19,8 @@ struct Calls {
     }
 
     private func dispatch(_ request: CallRequest, _ id: UInt32) throws(ExecError) {
-        guard request.service == ServiceName.exec else {
-            throw ExecError(.unimplemented, "there is no service \(request.service)")
-        }
-        guard let method = Method(rawValue: request.method) else {
-            throw ExecError(
-                .unimplemented,
-                "\(request.service) has no method \(request.method)"
-            )
-        }
+        guard request.service == ServiceName.exec, let method = Method(rawValue: request.method)
+        else { throw unknown(request) }
         guard try admit(request, method, id) else { return }
         switch method.shape {
         case .unary:
@@ -42,6 +35,21 @@ struct Calls {
             connection.markReady(id)
         }
     }
+
+    /// What is not there is nobody's business but a known peer's.
+    private func unknown(_ request: CallRequest) -> ExecError {
+        guard connection.admission.isAdmitted else { return Self.unauthenticated }
+        let isService = request.service == ServiceName.exec
+        return ExecError(
+            .unimplemented,
+            isService
+                ? "\(request.service) has no method \(request.method)"
+                : "there is no service \(request.service)"
+        )
+    }
+
+    private static let unauthenticated =
+        ExecError(.unauthenticated, "call Hello with the server's token first")
 
     /// Whether the peer is known; where it has shown a wrong token, its answer is on the way.
     private func admit(
@@ -59,9 +67,8 @@ struct Calls {
             let token = try decode(HelloRequest.self, request).token
             return connection.present(token: token, with: method, id)
         }
-        let error = ExecError(.unauthenticated, "call Hello with the server's token first")
-        connection.strangerCalled(method, error)
-        throw error
+        connection.strangerCalled(method, Self.unauthenticated)
+        throw Self.unauthenticated
     }
 
     /// A stream whose first message may ride in the request.
