@@ -37,7 +37,7 @@ struct OutputTee {
 
     /// Chunks in one publish: enough that locks and the index cost little per chunk, few enough
     /// that one exec can't keep its loop from the others.
-    static let stagedMax = 16
+    static let stagedMax = 4
     /// What a pipe holds whose writer is fast. All of it fits a processor's own cache.
     private static let pipeBytes = 256 << 10
     /// The least room that is worth a read.

@@ -52,7 +52,7 @@ final class Connection: ReadinessHandler, LoopTarget, @unchecked Sendable {
     /// What one stream may put into one batch.
     private static let streamBytesMax = 256 << 10
     /// What one connection may write before the others have their turn.
-    private static let turnBytesMax = 1 << 20
+    private static let turnBytesMax = 256 << 10
 
     init(
         _ socket: consuming Transport,
