@@ -41,10 +41,10 @@ enum IndexTarget {
             try file.truncate(to: 0)
             try file.pwrite(index.span.bytes, at: 0)
         }
-        let outcome = try LogRecovery.recover(files, unixNS: 1)
+        let outcome = try LogRecovery.recover(files, trim: LogTrim(), unixNS: 1)
         check(outcome.offsets == sizes, "the chunks do not cover the files")
         check(try covers(outcome, files) == sizes, "the records do not cover the files")
-        let again = try LogRecovery.recover(files, unixNS: 2)
+        let again = try LogRecovery.recover(files, trim: LogTrim(), unixNS: 2)
         check(again.recoveredBytes == 0, "what was recovered is not complete")
         check(again.lastSequence == outcome.lastSequence, "recovery is not stable")
     }

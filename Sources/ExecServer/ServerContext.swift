@@ -15,7 +15,8 @@ final class ServerContext: Sendable {
     /// One batch for each loop, used there only.
     private let batches: [ObjectIdentifier: LoopBound<OutgoingBatch>]
     private let connections = Mutex(Connections())
-    private let starts: Mutex<StartLimiter>?
+    /// Nil: there is no limit. A lock is never inside of an optional: to look into that, a copy is made.
+    private let starts: Mutex<StartLimiter?>
     private let writers = Atomic<UInt64>(0)
     private let isEnding = Atomic(false)
 
@@ -38,7 +39,7 @@ final class ServerContext: Sendable {
         )
         audit = AuditLog(log: options.log, path: options.auditLogFile, clocks: registry.clocks)
         let perSecond = options.startsPerSecondMax
-        starts = perSecond > 0 ? Mutex(StartLimiter(perSecond: perSecond)) : nil
+        starts = Mutex(perSecond > 0 ? StartLimiter(perSecond: perSecond) : nil)
         batches = Dictionary(
             uniqueKeysWithValues: loops.map {
                 (ObjectIdentifier($0), LoopBound(OutgoingBatch(), on: $0))
@@ -68,7 +69,7 @@ final class ServerContext: Sendable {
     /// Throws RESOURCE_EXHAUSTED where this client starts execs too fast.
     func countStart(of client: String) throws(ExecError) {
         let now = registry.clocks.now
-        try starts?.withLock { (starts) throws(ExecError) in try starts.take(client, at: now) }
+        try starts.withLock { (starts) throws(ExecError) in try starts?.take(client, at: now) }
     }
 
     /// A number that no other stdin writer has.
