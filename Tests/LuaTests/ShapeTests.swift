@@ -144,6 +144,7 @@ struct ShapeTests {
             expect('3: 7, "natural", nil', exit.code, exit.reason, exit.cause)
             expect('2: nil, "the process is closed"', p:wait())
             raises("the process is closed", p.stdout_stream, p)
+            raises("the process is closed", p.stderr_stream, p)
 
             local q = start("kill -KILL $$")
             code, message, exit = q:wait()
@@ -175,6 +176,8 @@ struct ShapeTests {
             expect('2: nil, "the process is closed"', p:wait())
             expect('2: nil, "the process is closed"', p:info())
             expect('2: nil, "the process is closed"', p:write_stdin("x"))
+            raises("the process is closed", p.stdout_stream, p)
+            raises("the process is closed", p.stderr_stream, p)
 
             local ended = start("true")
             ended:wait()
