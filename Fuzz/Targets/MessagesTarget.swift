@@ -7,20 +7,11 @@ internal import ExecModel
 /// What decodes can be encoded, and is the same after that. Where a message is also read by hand,
 /// both readings agree.
 enum MessagesTarget {
-    private static let all: [any WireMessage.Type] = [
-        HelloRequest.self, HelloResponse.self, SessionRequest.self, SessionResponse.self,
-        PublishRequest.self, PublishResponse.self, ExecWaitRequest.self, ExecWaitResponse.self,
-        ExecListRequest.self, ExecListResponse.self, ExecSignalRequest.self, ExecStopRequest.self,
-        ExecRemoveRequest.self, ExecControlResponse.self, ContainerLifecycleRequest.self,
-        ContainerLifecycleEvent.self, ContainerStatusRequest.self, ContainerStatusResponse.self,
-        ContainerControlRequest.self, ContainerSignalRequest.self, ContainerControlResponse.self,
-        CallRequest.self, CallResponse.self,
-    ]
-
     static func run(_ input: Input) -> Int32 {
         var input = input
-        guard let first = input.take(1).first, Int(first) < all.count else { return -1 }
-        all[Int(first)].roundTrip(input.rest)
+        let kinds = Contract.messages
+        guard let first = input.take(1).first, Int(first) < kinds.count else { return -1 }
+        kinds[Int(first)].roundTrip(input.rest)
         sessionsAgree(input.rest)
         outputsAgree(input.rest)
         return 0

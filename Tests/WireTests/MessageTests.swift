@@ -23,7 +23,7 @@ struct MessageTests {
         let envelope = Set([
             ObjectIdentifier(CallRequest.self), ObjectIdentifier(CallResponse.self),
         ])
-        #expect(kinds.union(envelope) == Set(everyMessage.map { ObjectIdentifier($0) }))
+        #expect(kinds.union(envelope) == Set(Contract.messages.map { ObjectIdentifier($0) }))
     }
 
     @Test("A message in which nothing is set survives the way there and back")

@@ -71,17 +71,6 @@ final class GuardedMemory {
     }
 }
 
-/// Every message that travels by itself.
-let everyMessage: [any WireMessage.Type] = [
-    HelloRequest.self, HelloResponse.self, SessionRequest.self, SessionResponse.self,
-    PublishRequest.self, PublishResponse.self, ExecWaitRequest.self, ExecWaitResponse.self,
-    ExecListRequest.self, ExecListResponse.self, ExecSignalRequest.self, ExecStopRequest.self,
-    ExecRemoveRequest.self, ExecControlResponse.self, ContainerLifecycleRequest.self,
-    ContainerLifecycleEvent.self, ContainerStatusRequest.self, ContainerStatusResponse.self,
-    ContainerControlRequest.self, ContainerSignalRequest.self, ContainerControlResponse.self,
-    CallRequest.self, CallResponse.self,
-]
-
 /// Decodes, where it does not matter what comes of it.
 func attempt<Message: WireMessage>(_ type: Message.Type, _ bytes: RawSpan) -> Message? {
     try? Message.decode(bytes)
