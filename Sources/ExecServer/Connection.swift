@@ -17,42 +17,32 @@ final class Connection: ReadinessHandler, LoopTarget, @unchecked Sendable {
     private let authenticator: Authenticator
     private(set) var admission: Admission
     private(set) var socket: Transport?
-    private var registration: Registration?
-    private var interest: Interest = .readable
-    private var decoder = FrameDecoder()
+    var registration: Registration?
+    var interest: Interest = .readable
+    var decoder = FrameDecoder()
     /// What one read has brought beyond what may be answered now.
-    private var unheard: [UInt8] = []
+    var unheard: [UInt8] = []
     private(set) var streams: StreamTable
-    /// Streams that may have something to send, each once, in the order of their turns.
-    private var ready: [UInt32] = []
-    private var isReady: Set<UInt32> = []
+    /// Streams that may have something to send.
+    var ready = TurnQueue()
     private var isFlushScheduled = false
     /// The socket is full: nothing is pulled before it has room again.
-    private var isBlocked = false
+    var isBlocked = false
     /// Whole control frames, after the rest of a frame that is half written.
-    private var outbox: [UInt8] = []
+    var outbox: [UInt8] = []
     private var authenticationTimer: TimerID?
-    /// Answers to wrong tokens, which wait.
-    private var held: [TimerID] = []
-    private var heldCount = 0
+    /// Answers to wrong tokens, which wait, by their call.
+    private(set) var held: [UInt32: TimerID] = [:]
     private var accessGeneration: UInt64 = 0
-    private var closing = Closing.no
+    var closing = Closing.no
 
-    private enum Closing {
+    enum Closing {
         case no
         /// The server ends: once the viewers have had their exits and all is written.
         case afterViewers
         /// The peer is not admitted: once it has been told.
         case afterWriting
     }
-
-    private static let outboxBytesMax = 1 << 20
-    /// Control frames in one piece of a batch.
-    private static let controlBytesMax = 16 << 10
-    /// What one stream may put into one batch.
-    private static let streamBytesMax = 256 << 10
-    /// What one connection may write before the others have their turn.
-    private static let turnBytesMax = 256 << 10
 
     init(
         _ socket: consuming Transport,
@@ -172,14 +162,11 @@ final class Connection: ReadinessHandler, LoopTarget, @unchecked Sendable {
     /// Ends a call with a failure that the peer is told later. It is not read meanwhile.
     private func fail(_ id: UInt32, _ error: ExecError, after delay: Duration) {
         streams.remember(id)
-        heldCount += 1
-        held.append(
-            loop.schedule(after: delay) { [weak self] in
-                guard let self else { return }
-                heldCount -= 1
-                send(Frames.failure(error, streamID: id))
-            }
-        )
+        held[id] = loop.schedule(after: delay) { [weak self] in
+            guard let self else { return }
+            held[id] = nil
+            send(Frames.failure(error, streamID: id))
+        }
     }
 
     /// Queues whole control frames.
@@ -204,7 +191,7 @@ final class Connection: ReadinessHandler, LoopTarget, @unchecked Sendable {
         }
     }
 
-    private func scheduleFlush() {
+    func scheduleFlush() {
         guard !isFlushScheduled else { return }
         isFlushScheduled = true
         loop.wake(self)
@@ -219,228 +206,14 @@ final class Connection: ReadinessHandler, LoopTarget, @unchecked Sendable {
         registration = nil
         socket.close()
         if let authenticationTimer { loop.cancel(authenticationTimer) }
-        for timer in held { loop.cancel(timer) }
+        for timer in held.values { loop.cancel(timer) }
         for stream in streams.all {
             _ = streams.remove(stream.id)
             stream.ended()
         }
-        ready = []
-        isReady = []
+        ready.removeAll()
         outbox = []
         unheard = []
         context.remove(self)
-    }
-}
-
-// MARK: - Reading
-
-extension Connection {
-    func read() {
-        // What has come before has its turn first.
-        guard unheard.isEmpty else { return flush() }
-        do throws(TransportFailure) {
-            let scratch = loop.scratch
-            guard
-                let count = try socket.lend({ (socket) throws(TransportFailure) in
-                    try socket.read(into: scratch)
-                }) ?? nil
-            else { return flush() }
-            guard count > 0 else { return close("the peer closed it") }
-            let bytes = UnsafeRawBufferPointer(rebasing: scratch[..<count])
-            hear(RawSpan(_unsafeBytes: bytes))
-        } catch {
-            close("reading failed: \(error)")
-        }
-        flush()
-        if hasUnread, interest.contains(.readable) { scheduleFlush() }
-    }
-
-    /// No event will tell of what is left to read.
-    private var hasUnread: Bool { socket.lend { $0.hasUnread } ?? false }
-
-    /// Cuts frames off, as long as the peer takes the answers, and keeps the rest for then.
-    private func hear(_ bytes: RawSpan) {
-        do throws(NotFrames) {
-            let count = try decoder.decode(
-                bytes,
-                payloadBytesMax: { admission.payloadBytesMax },
-                while: { mayHear },
-            ) { header, payload in receive(header, payload) }
-            if count < bytes.byteCount { unheard = bytes.copy(count..<bytes.byteCount) }
-        } catch {
-            context.log.warning(
-                "not a ttrpc client",
-                ["peer": peer, "looks_like": error.looksLike]
-            )
-            close("it is not ttrpc")
-        }
-    }
-
-    private var mayHear: Bool { outbox.count < Self.outboxBytesMax }
-
-    private func hearTheRest() {
-        var bytes: [UInt8] = []
-        swap(&bytes, &unheard)
-        hear(bytes.span.bytes)
-    }
-
-    private func receive(_ header: FrameHeader, _ payload: RawSpan) {
-        guard socket != nil, closing != .afterWriting else { return }
-        if header.isOversized {
-            return fail(
-                header.streamID,
-                ExecError(
-                    .resourceExhausted,
-                    "the message has \(header.length) bytes; at most "
-                        + "\(admission.payloadBytesMax) are allowed"
-                        + (admission.isAdmitted ? "" : " before the client has authenticated"),
-                )
-            )
-        }
-        switch header.type {
-        case .request: receiveRequest(header, payload)
-        case .data: receiveData(header, payload)
-        default: break
-        }
-    }
-
-    private func receiveRequest(_ header: FrameHeader, _ payload: RawSpan) {
-        let id = header.streamID
-        do throws(ExecError) {
-            if closing != .no { throw ExecError(.unavailable, "the server is shutting down") }
-            try streams.checkOpening(id)
-        } catch {
-            // The open call of that id, if there is one, goes on: the refusal is no end of it.
-            return send(Frames.failure(error, streamID: id))
-        }
-        let request: CallRequest
-        do throws(DecodeFailure) {
-            request = try CallRequest.decode(payload)
-        } catch {
-            return fail(id, error.execError)
-        }
-        Calls(connection: self).open(request, id: id)
-        if header.flags.contains(.remoteClosed), !header.flags.contains(.remoteOpen) {
-            streams[id]?.halfClosed()
-        }
-    }
-
-    private func receiveData(_ header: FrameHeader, _ payload: RawSpan) {
-        switch streams.destination(of: header.streamID) {
-        case .nowhere: break
-        // A unary call that is sent more than its message is over, like any failed call.
-        case .refused(let error): fail(header.streamID, error)
-        case .stream(let stream):
-            if !header.flags.contains(.noData) { stream.receive(payload) }
-            // The message may have ended the call.
-            if header.flags.contains(.remoteClosed) { streams[header.streamID]?.halfClosed() }
-        }
-    }
-}
-
-// MARK: - Writing
-
-extension Connection {
-    /// Writes until there is nothing to say, the socket is full, or the turn is over.
-    private func flush() {
-        // What has been queued meanwhile may be enough not to listen to the peer any more.
-        if isBlocked { return setInterest(writable: true) }
-        let batch = context.batch(of: loop)
-        var written = 0
-        do throws(TransportFailure) {
-            let isFlushed = try socket.lend { (socket) throws(TransportFailure) in
-                try socket.flush()
-            }
-            if isFlushed == false { return block() }
-            while socket != nil {
-                fill(batch)
-                if batch.isEmpty { return caughtUp() }
-                let count = batch.byteCount
-                let result = try socket.lend { (socket) throws(TransportFailure) in
-                    try batch.send(to: socket)
-                }
-                if case .partly(let rest)? = result {
-                    outbox = rest + outbox
-                    return block()
-                }
-                written += count
-                if written >= Self.turnBytesMax { return scheduleFlush() }
-            }
-        } catch {
-            close("writing failed: \(error)")
-        }
-    }
-
-    private func block() {
-        isBlocked = true
-        setInterest(writable: true)
-    }
-
-    /// Control frames first, then each ready stream in its turn, one batch at most.
-    private func fill(_ batch: OutgoingBatch) {
-        takeOutbox(into: batch)
-        for _ in 0..<ready.count {
-            guard outbox.isEmpty, batch.hasRoom, batch.byteCount < Self.streamBytesMax else {
-                return
-            }
-            let id = ready.removeFirst()
-            isReady.remove(id)
-            pull(id, into: batch)
-        }
-    }
-
-    /// One stream's turn: control frames as long as it has some, or one run of output. Nothing of
-    /// it may follow that in the same batch: a chunk that is taken back must not be overtaken.
-    private func pull(_ id: UInt32, into batch: OutgoingBatch) {
-        while let stream = streams[id] {
-            let turn = stream.pull(into: batch, bytesMax: Self.streamBytesMax)
-            takeOutbox(into: batch)
-            switch turn {
-            case .idle: return
-            case .control where outbox.isEmpty: continue
-            case .control, .output: return requeue(id)
-            }
-        }
-    }
-
-    private func requeue(_ id: UInt32) {
-        if streams[id] != nil, isReady.insert(id).inserted { ready.append(id) }
-    }
-
-    private func takeOutbox(into batch: OutgoingBatch) {
-        let count = min(outbox.count, Self.controlBytesMax)
-        guard count > 0, batch.hasRoom(for: count) else { return }
-        batch.appendControl(outbox.span.bytes.extracting(0..<count))
-        if count == outbox.count {
-            outbox.removeAll(keepingCapacity: outbox.capacity <= Self.controlBytesMax)
-        } else {
-            outbox.removeFirst(count)
-        }
-    }
-
-    private func caughtUp() {
-        switch closing {
-        case .afterViewers where streams.all.contains { $0.isToBeSeenOut }: break
-        case .afterWriting where heldCount > 0: break
-        case .afterViewers, .afterWriting: return close("everything has been said")
-        case .no: break
-        }
-        if !unheard.isEmpty { hearTheRest() }
-        setInterest(writable: false)
-    }
-
-    private func setInterest(writable: Bool) {
-        var wanted: Interest = writable ? [.writable] : []
-        // A peer that does not read its answers is not listened to, nor one that guesses tokens.
-        if mayHear, unheard.isEmpty, heldCount == 0 { wanted.insert(.readable) }
-        watch(for: wanted)
-    }
-
-    /// Changes what the socket is watched for.
-    func watch(for wanted: Interest) {
-        guard wanted != interest, let registration else { return }
-        interest = wanted
-        loop.update(registration, to: wanted)
-        if hasUnread, wanted.contains(.readable) { scheduleFlush() }
     }
 }

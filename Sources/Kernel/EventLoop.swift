@@ -30,7 +30,11 @@ package final class EventLoop: Sendable {
     nonisolated(unsafe) private let scratchBuffer: UnsafeMutableRawBufferPointer
 
     private static let eventsMax = 256
-    private static let passesMax = 8
+    /// One for what handlers have handed over, and one for what came of that: what goes on from there
+    /// waits until the descriptors have had their turn.
+    private static let passesMax = 2
+    /// When the loop ends nothing waits any more.
+    private static let lastPassesMax = 8
     private static let scratchBytes = 256 * 1024
 
     /// Makes a loop; nothing happens before a thread calls `run`.
@@ -117,6 +121,17 @@ extension EventLoop {
         post(.job(job))
     }
 
+    /// Runs `body` on the loop, after all that was posted before, and waits for it. From a thread that
+    /// may wait, which a loop's may not; and only while the loop runs, or is about to.
+    package func perform(
+        _ body: @escaping @Sendable () throws(Errno) -> Void,
+    ) throws(Errno) {
+        precondition(!isCurrent, "loop \(name) cannot wait for itself")
+        let outcome = Outcome()
+        precondition(execute { outcome.tell(body) }, "loop \(name) has ended")
+        try outcome.wait()
+    }
+
     /// Calls `target.woken()` on the loop, after all that was posted before; from the loop's own
     /// thread, at the end of this turn. Any thread. Allocates nothing in the steady state and makes
     /// at most one system call for each time that the loop sleeps. Dropped once the loop has ended.
@@ -197,7 +212,7 @@ extension EventLoop {
     }
 
     private func end() {
-        runLetters(passes: EventLoop.passesMax)
+        runLetters(passes: EventLoop.lastPassesMax)
         hasEnded = true
         // Let go of here rather than with the loop: they may be what keeps the loop alive. Moved out
         // first, since what goes away with them may still call the loop.

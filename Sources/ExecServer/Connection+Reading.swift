@@ -1,0 +1,114 @@
+internal import ExecCore
+internal import Kernel
+internal import Wire
+
+// What the peer sends: bytes to frames, frames to calls. Bounded: while the peer does not take its
+// answers, it is not heard.
+
+extension Connection {
+    private static let outboxBytesMax = 1 << 20
+
+    func read() {
+        // What has come before has its turn first.
+        guard unheard.isEmpty else { return flush() }
+        do throws(TransportFailure) {
+            let scratch = loop.scratch
+            guard
+                let count = try socket.lend({ (socket) throws(TransportFailure) in
+                    try socket.read(into: scratch)
+                }) ?? nil
+            else { return flush() }
+            guard count > 0 else { return close("the peer closed it") }
+            let bytes = UnsafeRawBufferPointer(rebasing: scratch[..<count])
+            hear(RawSpan(_unsafeBytes: bytes))
+        } catch {
+            close("reading failed: \(error)")
+        }
+        flush()
+        if hasUnread, interest.contains(.readable) { scheduleFlush() }
+    }
+
+    /// No event will tell of what is left to read.
+    var hasUnread: Bool { socket.lend { $0.hasUnread } ?? false }
+
+    /// Cuts frames off, as long as the peer takes the answers, and keeps the rest for then.
+    private func hear(_ bytes: RawSpan) {
+        do throws(NotFrames) {
+            let count = try decoder.decode(
+                bytes,
+                payloadBytesMax: { admission.payloadBytesMax },
+                while: { mayHear },
+            ) { header, payload in receive(header, payload) }
+            if count < bytes.byteCount { unheard = bytes.copy(count..<bytes.byteCount) }
+        } catch {
+            context.log.warning(
+                "not a ttrpc client",
+                ["peer": peer, "looks_like": error.looksLike]
+            )
+            close("it is not ttrpc")
+        }
+    }
+
+    /// Whether the peer takes the answers that it has asked for.
+    var mayHear: Bool { outbox.count < Self.outboxBytesMax }
+
+    /// Hears what was put off.
+    func hearTheRest() {
+        var bytes: [UInt8] = []
+        swap(&bytes, &unheard)
+        hear(bytes.span.bytes)
+    }
+
+    private func receive(_ header: FrameHeader, _ payload: RawSpan) {
+        guard socket != nil, closing != .afterWriting else { return }
+        if header.isOversized {
+            return fail(
+                header.streamID,
+                ExecError(
+                    .resourceExhausted,
+                    "the message has \(header.length) bytes; at most "
+                        + "\(admission.payloadBytesMax) are allowed"
+                        + (admission.isAdmitted ? "" : " before the client has authenticated"),
+                )
+            )
+        }
+        switch header.type {
+        case .request: receiveRequest(header, payload)
+        case .data: receiveData(header, payload)
+        default: break
+        }
+    }
+
+    private func receiveRequest(_ header: FrameHeader, _ payload: RawSpan) {
+        let id = header.streamID
+        do throws(ExecError) {
+            if closing != .no { throw ExecError(.unavailable, "the server is shutting down") }
+            try streams.checkOpening(id)
+        } catch {
+            // The open call of that id, if there is one, goes on: the refusal is no end of it.
+            return send(Frames.failure(error, streamID: id))
+        }
+        let request: CallRequest
+        do throws(DecodeFailure) {
+            request = try CallRequest.decode(payload)
+        } catch {
+            return fail(id, error.execError)
+        }
+        Calls(connection: self).open(request, id: id)
+        if header.flags.contains(.remoteClosed), !header.flags.contains(.remoteOpen) {
+            streams[id]?.halfClosed()
+        }
+    }
+
+    private func receiveData(_ header: FrameHeader, _ payload: RawSpan) {
+        switch streams.destination(of: header.streamID) {
+        case .nowhere: break
+        // A unary call that is sent more than its message is over, like any failed call.
+        case .refused(let error): fail(header.streamID, error)
+        case .stream(let stream):
+            if !header.flags.contains(.noData) { stream.receive(payload) }
+            // The message may have ended the call.
+            if header.flags.contains(.remoteClosed) { streams[header.streamID]?.halfClosed() }
+        }
+    }
+}

@@ -1,0 +1,120 @@
+internal import Kernel
+internal import Wire
+
+// What the peer is sent: answers first, then each stream in its turn, pulled when the socket has room.
+
+extension Connection {
+    /// Control frames in one piece of a batch.
+    private static let controlBytesMax = 16 << 10
+    /// What one stream may put into one batch.
+    private static let streamBytesMax = 256 << 10
+    /// What one connection may write before the others have their turn, in bytes and, where its chunks
+    /// are small and cost more than their bytes, in writes.
+    private static let turnBytesMax = 256 << 10
+    private static let turnWritesMax = 4
+
+    /// Writes until there is nothing to say, the socket is full, or the turn is over.
+    func flush() {
+        // What has been queued meanwhile may be enough not to listen to the peer any more.
+        if isBlocked { return setInterest(writable: true) }
+        let batch = context.batch(of: loop)
+        var (written, writes) = (0, 0)
+        do throws(TransportFailure) {
+            let isFlushed = try socket.lend { (socket) throws(TransportFailure) in
+                try socket.flush()
+            }
+            if isFlushed == false { return block() }
+            while socket != nil {
+                fill(batch)
+                if batch.isEmpty { return caughtUp() }
+                let count = batch.byteCount
+                let result = try socket.lend { (socket) throws(TransportFailure) in
+                    try batch.send(to: socket)
+                }
+                if case .partly(let rest)? = result {
+                    outbox = rest + outbox
+                    return block()
+                }
+                written += count
+                writes += 1
+                if written >= Self.turnBytesMax || writes >= Self.turnWritesMax {
+                    return scheduleFlush()
+                }
+            }
+        } catch {
+            close("writing failed: \(error)")
+        }
+    }
+
+    private func block() {
+        isBlocked = true
+        setInterest(writable: true)
+    }
+
+    /// Control frames first, then each ready stream in its turn, one batch at most.
+    private func fill(_ batch: OutgoingBatch) {
+        takeOutbox(into: batch)
+        for _ in 0..<ready.count {
+            guard outbox.isEmpty, batch.hasRoom, batch.byteCount < Self.streamBytesMax,
+                let id = ready.next()
+            else { return }
+            pull(id, into: batch)
+        }
+    }
+
+    /// One stream's turn: control frames as long as it has some, or one run of output. Nothing of
+    /// it may follow that in the same batch: a chunk that is taken back must not be overtaken.
+    private func pull(_ id: UInt32, into batch: OutgoingBatch) {
+        while let stream = streams[id] {
+            let turn = stream.pull(into: batch, bytesMax: Self.streamBytesMax)
+            takeOutbox(into: batch)
+            switch turn {
+            case .idle: return
+            case .control where outbox.isEmpty: continue
+            case .control, .output: return requeue(id)
+            }
+        }
+    }
+
+    /// The stream has its turn after the others.
+    func requeue(_ id: UInt32) {
+        if streams[id] != nil { ready.add(id) }
+    }
+
+    private func takeOutbox(into batch: OutgoingBatch) {
+        let count = min(outbox.count, Self.controlBytesMax)
+        guard count > 0, batch.hasRoom(for: count) else { return }
+        batch.appendControl(outbox.span.bytes.extracting(0..<count))
+        if count == outbox.count {
+            outbox.removeAll(keepingCapacity: outbox.capacity <= Self.controlBytesMax)
+        } else {
+            outbox.removeFirst(count)
+        }
+    }
+
+    private func caughtUp() {
+        switch closing {
+        case .afterViewers where streams.all.contains { $0.isToBeSeenOut }: break
+        case .afterWriting where !held.isEmpty: break
+        case .afterViewers, .afterWriting: return close("everything has been said")
+        case .no: break
+        }
+        if !unheard.isEmpty { hearTheRest() }
+        setInterest(writable: false)
+    }
+
+    private func setInterest(writable: Bool) {
+        var wanted: Interest = writable ? [.writable] : []
+        // A peer that does not read its answers is not listened to, nor one that guesses tokens.
+        if mayHear, unheard.isEmpty, held.isEmpty { wanted.insert(.readable) }
+        watch(for: wanted)
+    }
+
+    /// Changes what the socket is watched for.
+    func watch(for wanted: Interest) {
+        guard wanted != interest, let registration else { return }
+        interest = wanted
+        loop.update(registration, to: wanted)
+        if hasUnread, wanted.contains(.readable) { scheduleFlush() }
+    }
+}
