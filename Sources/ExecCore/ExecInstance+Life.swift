@@ -42,12 +42,15 @@ extension ExecInstance {
     package func finish(_ ending: Exit) -> Exit {
         let unixNS = clocks.unixNS
         var exit = ending
-        let (failure, trimFailure) = tee.withLock { tee in
+        let (failure, readFailure, trimFailure) = tee.withLock { tee in
             tee.seal()
             exit.lastSequence = tee.lastSequence
             exit.stdoutBytes = tee.offsets.stdout
             exit.stderrBytes = tee.offsets.stderr
-            return (tee.failure, tee.trimmer.failure)
+            return (tee.failure, tee.readFailure, tee.trimmer.failure)
+        }
+        if let readFailure {
+            exit.addMessage("its output was not read to the end: \(readFailure)")
         }
         if let failure { exit.addMessage("the log is not complete: \(failure)") }
         if let trimFailure {

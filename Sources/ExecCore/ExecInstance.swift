@@ -149,6 +149,9 @@ extension ExecInstance {
         }
     }
 
+    /// A pipe can't be read any more, though its writers may go on: the exit will say so.
+    func giveUpReading(_ error: Errno) { tee.withLock { $0.giveUpReading(error) } }
+
     /// What a pipe was like when a transfer from it ended.
     enum PipeState { case empty, mayHaveMore, atEnd }
 
@@ -172,12 +175,13 @@ extension ExecInstance {
 
     /// Makes the staged chunks everybody's: index, ring, then the parked viewers are woken.
     private func publish(_ tee: inout OutputTee) {
-        guard !tee.staged.isEmpty else { return }
+        guard tee.hasNews else { return }
         tee.flushIndex()
         state.withLock { state in
             state.lastSequence = tee.lastSequence
             state.offsets = tee.offsets
             state.loggedThrough = tee.loggedThrough
+            if let lost = tee.takeLost() { state.ring.removeAll(reaching: lost) }
             tee.takeStaged { chunk, pool in
                 state.ring.push(chunk) { pool.giveBack($0) }
             }

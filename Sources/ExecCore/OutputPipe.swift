@@ -1,8 +1,8 @@
 internal import ExecModel
 internal import Kernel
 
-/// The reading end of one of an exec's output pipes, on its loop. Goes on after the exit was told,
-/// so that what a holder of the pipe still writes is logged, until it is closed.
+/// The reading end of one of an exec's output pipes, or its terminal, on its loop. Goes on after the
+/// exit was told, so that what a holder of the pipe still writes is logged, until it is closed.
 final class OutputPipe: ReadinessHandler {
     private let stream: ExecStream
     private let instance: ExecInstance
@@ -31,7 +31,7 @@ final class OutputPipe: ReadinessHandler {
                 try loop.register(pipe, for: .readable, self)
             }
         } catch {
-            end()
+            giveUp(error)
         }
     }
 
@@ -62,11 +62,20 @@ final class OutputPipe: ReadinessHandler {
             }
             if state == .atEnd { end() }
             return state ?? .atEnd
-        } catch {
-            // Nothing more can be read from it, so this is its end.
+        } catch .inputOutput where instance.command?.terminal != nil {
+            // What a terminal says once nobody has its other side.
             end()
             return .atEnd
+        } catch {
+            giveUp(error)
+            return .atEnd
         }
+    }
+
+    /// Nothing more can be read from it, so this is its end.
+    private func giveUp(_ error: Errno) {
+        instance.giveUpReading(error)
+        end()
     }
 
     private func end() {

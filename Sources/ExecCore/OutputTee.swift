@@ -15,6 +15,11 @@ struct OutputTee {
     private(set) var lastSequence: UInt64 = 0
     /// Why the log is not complete; nil: it is.
     private(set) var failure: Errno?
+    /// Why a pipe was given up before its end; nil: none was.
+    private(set) var readFailure: Errno?
+    /// The newest chunk that memory does not have either is not yet published: how far the streams had
+    /// come with it.
+    private var lost: StreamOffsets?
     /// The newest sequence that can be read from the log.
     private(set) var loggedThrough: UInt64 = 0
     /// After the exit was told: what still comes is kept in the raw files alone.
@@ -58,7 +63,7 @@ struct OutputTee {
         clocks: any Clocks,
     ) throws(Errno) -> Int? {
         // An exec that writes nothing gets no files: the most common end of a pipe is right away.
-        if files == nil, failure == nil, try pipe.bytesWaiting == 0 {
+        if files == nil, failure == nil, (try? pipe.bytesWaiting) == 0 {
             return try stageRead(from: pipe, as: stream, clocks: clocks)
         }
         openFiles()
@@ -71,7 +76,7 @@ struct OutputTee {
                 }
                 guard let count = moved, count > 0 else { return moved }
                 if count == max { widen(pipe, of: stream) }
-                try stageLogged(count, in: files, as: stream, clocks: clocks)
+                stageLogged(count, in: files, as: stream, clocks: clocks)
                 return count
             } catch .invalid {
                 spliceRefused = true
@@ -114,6 +119,16 @@ struct OutputTee {
             return error
         }
     }
+
+    /// Whether there is anything to publish.
+    var hasNews: Bool { !staged.isEmpty || lost != nil }
+
+    /// How far the streams had come with the newest chunk that nobody can be given, once. What stands
+    /// in memory before it is not to be followed by what comes after.
+    mutating func takeLost() -> StreamOffsets? { lost.take() }
+
+    /// A pipe can't be read any more, though its writers may go on.
+    mutating func giveUpReading(_ error: Errno) { readFailure = readFailure ?? error }
 
     /// Hands the staged chunks over, oldest first; `into` may give slabs back.
     mutating func takeStaged(_ into: (Chunk, inout SlabPool) -> Void) {
@@ -173,14 +188,28 @@ struct OutputTee {
         in files: LogFiles,
         as stream: ExecStream,
         clocks: any Clocks,
-    ) throws(Errno) {
+    ) {
         if isSealed { return addLate(count, stream) }
         let slab = pool.slab(for: count)
         let at = offsets[stream]
-        let start = try files.withFile(of: stream) { (file) throws(Errno) in
-            try slab.append(from: file, at: at, count: count)
+        do throws(Errno) {
+            let start = try files.withFile(of: stream) { (file) throws(Errno) in
+                try slab.append(from: file, at: at, count: count)
+            }
+            record(slab, start, count, stream, clocks)
+        } catch {
+            lose(count, of: stream, error)
         }
-        record(slab, start, count, stream, clocks)
+    }
+
+    /// What went into the file can't be read back, and the pipe has it no more: viewers get a gap. The
+    /// file has it, for those who come when its disk can be read again.
+    private mutating func lose(_ count: Int, of stream: ExecStream, _ error: Errno) {
+        fail(error)
+        staged.removeAll(keepingCapacity: true)
+        lastSequence += 1
+        offsets[stream] += UInt64(count)
+        lost = offsets
     }
 
     private mutating func stageRead(

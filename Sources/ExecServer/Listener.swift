@@ -4,8 +4,8 @@ internal import Kernel
 
 /// One listening socket: accepts on its own loop, hands connections to all loops in turn.
 ///
-/// Where descriptors are used up it pauses, says so once, and comes back by itself: clients wait in
-/// the backlog meanwhile.
+/// Where descriptors are used up it pauses, says so once each time, and comes back by itself: clients
+/// wait in the backlog meanwhile.
 final class Listener: ReadinessHandler, @unchecked Sendable {
     // Unchecked: what changes is touched on `loop` only.
     let address: SocketAddress
@@ -36,15 +36,11 @@ final class Listener: ReadinessHandler, @unchecked Sendable {
         self.nextLoop = nextLoop
     }
 
-    /// Starts to accept. From any thread, once.
-    func begin() {
-        loop.execute { [self] in
-            do throws(Errno) {
-                registration = try socket.lend { (socket) throws(Errno) in
-                    try loop.register(socket, for: .readable, self)
-                }
-            } catch {
-                context.log.error("listener can't be watched", ["error": "\(error)"])
+    /// Starts to accept. Not on the loop; once.
+    func begin() throws(Errno) {
+        try loop.perform { [self] () throws(Errno) in
+            registration = try socket.lend { (socket) throws(Errno) in
+                try loop.register(socket, for: .readable, self)
             }
         }
     }
@@ -68,7 +64,10 @@ final class Listener: ReadinessHandler, @unchecked Sendable {
                     let accepted = try socket.lend({ (socket) throws(Errno) in
                         try Sockets.accept(socket)
                     }) ?? nil
-                else { return }
+                else {
+                    isPaused = false
+                    return
+                }
                 admit(accepted)
             }
         } catch {
@@ -77,7 +76,7 @@ final class Listener: ReadinessHandler, @unchecked Sendable {
     }
 
     private func admit(_ socket: consuming Descriptor) {
-        Sockets.tune(socket)
+        Sockets.tune(socket, silence: context.options.keepaliveTime)
         let peer = Sockets.peerName(socket)
         var grant: Grant?
         if case .unix = address {

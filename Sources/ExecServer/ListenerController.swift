@@ -29,11 +29,11 @@ final class ListenerController: Sendable {
         var made: [Listener] = []
         do throws(ExecError) {
             for text in addresses { made.append(try listener(on: text, authenticator)) }
+            for listener in made { try begin(listener) }
         } catch {
             for listener in made { listener.close {} }
             throw error
         }
-        for listener in made { listener.begin() }
         listeners.withLock { $0 = made }
         return made.map { $0.address.description }
     }
@@ -48,6 +48,15 @@ final class ListenerController: Sendable {
             await withCheckedContinuation { continuation in
                 listener.close { continuation.resume() }
             }
+        }
+    }
+
+    private func begin(_ listener: Listener) throws(ExecError) {
+        do throws(Errno) {
+            try listener.begin()
+        } catch {
+            let problem = "\(listener.address) can't be watched: \(error)"
+            throw ExecError(.resourceExhausted, problem, cause: error)
         }
     }
 

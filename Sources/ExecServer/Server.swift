@@ -151,15 +151,9 @@ public final class ExecServer: Sendable {
         do throws(Errno) {
             try Subreaper.enable()
             let loop = group.loops[0]
-            loop.execute { [host, options] in
-                do throws(Errno) {
-                    // The loop keeps it for as long as it runs.
-                    _ = try SignalSource([Signals.childEnded], on: loop) { _ in
-                        host.collectOrphans()
-                    }
-                } catch {
-                    options.log.error("orphans can't be collected", ["error": "\(error)"])
-                }
+            try loop.perform { [host] () throws(Errno) in
+                // The loop keeps it for as long as it runs.
+                _ = try SignalSource([Signals.childEnded], on: loop) { _ in host.collectOrphans() }
             }
         } catch {
             throw ExecError(.failedPrecondition, "orphans can't be had: \(error)", cause: error)

@@ -41,6 +41,9 @@ public struct ServerOptions: Sendable {
     public var startsPerSecondMax = 10_000
     /// How long a TCP client may take to authenticate, the TLS handshake included.
     public var authenticationTime: Duration = .seconds(30)
+    /// After how much silence a TCP client is asked whether it is there; one that is gone without a word
+    /// is noticed in twice that time. At least a second, and at most `keepaliveTimeMax`.
+    public var keepaliveTime: Duration = .seconds(60)
     /// The name and version that `Hello` tells.
     public var serverName = "execstream/\(version)"
     /// Where log lines go.
@@ -48,6 +51,9 @@ public struct ServerOptions: Sendable {
 
     /// A server that listens on these addresses.
     public init(listen: [String]) { self.listen = listen }
+
+    /// The kernel counts the seconds of silence in 15 bits.
+    public static let keepaliveTimeMax = Duration.seconds(9 * 3600)
 
     /// This library's version.
     public static let version = "0.1.0"

@@ -46,12 +46,9 @@ package final class SignalSource: ReadinessHandler {
         while registration != nil, let signal = next() { handler(signal) }
     }
 
+    /// Nil also where the kernel can't tell now: the signals wait, and the loop calls again.
     private func next() -> Int32? {
-        do throws(Errno) {
-            return try SystemCall.unlessBlocked { el_signalfd_read(descriptor.number) }
-        } catch {
-            preconditionFailure("reading signals: \(error)")
-        }
+        (try? SystemCall.unlessBlocked { el_signalfd_read(descriptor.number) }) ?? nil
     }
 
     private static func set(of signals: [Int32]) -> sigset_t {

@@ -103,9 +103,10 @@ extension Sockets {
         for address: SocketAddress,
     ) throws(SocketFailure) {
         let number = socket.number
-        let answer = raw.with { posix(Glibc.bind(number, $0, $1)) }
-        if answer != 0 {
-            throw SocketFailure(step: .bind, errno: Errno(-answer), address: address)
+        do throws(Errno) {
+            try SystemCall.value { raw.with { posix(Glibc.bind(number, $0, $1)) } }
+        } catch {
+            throw SocketFailure(step: .bind, errno: error, address: address)
         }
     }
 
@@ -114,9 +115,11 @@ extension Sockets {
         backlog: Int32,
         for address: SocketAddress,
     ) throws(SocketFailure) {
-        let answer = posix(Glibc.listen(socket.number, backlog))
-        if answer != 0 {
-            throw SocketFailure(step: .listen, errno: Errno(-answer), address: address)
+        let number = socket.number
+        do throws(Errno) {
+            try SystemCall.value { posix(Glibc.listen(number, backlog)) }
+        } catch {
+            throw SocketFailure(step: .listen, errno: error, address: address)
         }
     }
 

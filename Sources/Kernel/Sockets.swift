@@ -110,19 +110,27 @@ package enum Sockets {
         )
     }
 
-    /// For a TCP connection: no delay, and a peer that is gone without a word is noticed within two
-    /// minutes. Nothing elsewhere.
+    /// For a TCP connection: no delay, and a peer that says nothing for `silence` (1 s or more) is asked
+    /// whether it is there; one that is gone without a word is noticed in twice that time. Nothing
+    /// elsewhere.
     ///
     /// TCP_USER_TIMEOUT stays off: Linux also ends a connection by it whose peer is there and does not
     /// read, and to do so for as long as it likes is a peer's right.
-    package static func tune(_ socket: borrowing Descriptor) {
+    package static func tune(
+        _ socket: borrowing Descriptor,
+        silence: Duration = defaultSilence,
+    ) {
+        let seconds = Int32(clamping: max(1, silence.components.seconds))
         set(1, SOL_SOCKET, SO_KEEPALIVE, socket)
         let tcp = Int32(IPPROTO_TCP)
         set(1, tcp, TCP_NODELAY, socket)
-        set(60, tcp, TCP_KEEPIDLE, socket)
-        set(15, tcp, TCP_KEEPINTVL, socket)
+        set(seconds, tcp, TCP_KEEPIDLE, socket)
+        set(max(1, seconds / 4), tcp, TCP_KEEPINTVL, socket)
         set(4, tcp, TCP_KEEPCNT, socket)
     }
+
+    /// After how much silence a TCP peer is asked whether it is there.
+    package static let defaultSilence = Duration.seconds(60)
 
     /// Best effort: a Unix socket has none of these.
     static func set(_ value: Int32, _ level: Int32, _ name: Int32, _ socket: borrowing Descriptor) {

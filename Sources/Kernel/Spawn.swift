@@ -93,6 +93,13 @@ package enum Spawn {
         v1Cgroups: [Int32],
     ) -> el_spawn_result {
         var result = el_spawn_result()
+        #if DEBUG
+            if let fault = Faults.due(#fileID, #line) {
+                result.step = SpawnFailure.Step.clone.rawValue
+                result.error = fault
+                return result
+            }
+        #endif
         limits.withUnsafeBufferPointer { limits in
             groups.withUnsafeBufferPointer { groups in
                 v1Cgroups.withUnsafeBufferPointer { v1Cgroups in

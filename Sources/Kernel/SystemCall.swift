@@ -4,7 +4,7 @@ internal import Glibc
 // pipes, sockets, the event loop, clocks, processes and signals live here; what they are used for
 // does not. A descriptor's number and unsafe pointers into the kernel's structures stay inside.
 
-/// The one place where a system call's answer is judged.
+/// The one place where a system call's answer is judged; in debug builds also where `Faults` come in.
 ///
 /// - EINTR: the call is made again.
 /// - EAGAIN: nil, where the caller says that it may happen; else an error.
@@ -15,10 +15,16 @@ enum SystemCall {
     @inline(__always)
     static func unlessBlocked<T: FixedWidthInteger & SignedInteger>(
         _ name: StaticString = #function,
+        file: StaticString = #fileID,
+        line: UInt = #line,
         _ call: () -> T,
     ) throws(Errno) -> T? {
         while true {
-            let answer = call()
+            #if DEBUG
+                let answer = Faults.due(file, line).map { T(-$0) } ?? call()
+            #else
+                let answer = call()
+            #endif
             if answer >= 0 { return answer }
             switch Errno(Int32(-answer)) {
             case .interrupted: continue
@@ -33,9 +39,13 @@ enum SystemCall {
     @discardableResult
     static func value<T: FixedWidthInteger & SignedInteger>(
         _ name: StaticString = #function,
+        file: StaticString = #fileID,
+        line: UInt = #line,
         _ call: () -> T,
     ) throws(Errno) -> T {
-        guard let answer = try unlessBlocked(name, call) else { throw .wouldBlock }
+        guard let answer = try unlessBlocked(name, file: file, line: line, call) else {
+            throw .wouldBlock
+        }
         return answer
     }
 

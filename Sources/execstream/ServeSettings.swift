@@ -27,6 +27,10 @@ struct ServeSettings {
             listen: listen.isEmpty
                 ? [context.defaults.listenAddress(stateDirectory: state)] : listen
         )
+        try Self.read("keepalive", arguments, into: &server.keepaliveTime)
+        guard (.seconds(1)...ServerOptions.keepaliveTimeMax).contains(server.keepaliveTime) else {
+            throw Failure(UsageError("--keepalive: it must be from 1s to 9h"), command: "serve")
+        }
         server.tls = try Self.tls(arguments)
         server.allowsInsecureTCP = arguments.has("insecure")
         server.log = try Self.log(arguments)

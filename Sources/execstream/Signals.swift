@@ -17,9 +17,13 @@ func withSignals<Result>(
     }
     defer { group.shutdown() }
     let loop = group.next()
-    loop.execute {
-        // Without it the signals stay blocked, and the program can still be stopped by SIGKILL.
-        _ = try? SignalSource(numbers, on: loop) { continuation.yield($0) }
+    do throws(Errno) {
+        try loop.perform { () throws(Errno) in
+            // The loop keeps it for as long as it runs.
+            _ = try SignalSource(numbers, on: loop) { continuation.yield($0) }
+        }
+    } catch {
+        throw Failure("can't take signals: \(error)")
     }
     return try await body(stream)
 }

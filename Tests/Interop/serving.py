@@ -17,14 +17,17 @@ END_SECONDS_MAX = 30
 class Serving:
     """`execstream serve` in a directory of the caller's; its Unix socket, and TCP where asked for."""
 
-    def __init__(self, directory, *, tcp=False, program=PROGRAM, environment=None, options=()):
+    def __init__(
+        self, directory, *, tcp=False, program=PROGRAM, environment=None, options=(), prefix=()
+    ):
         self.state = os.path.join(directory, "state")
         self.unix = f"unix:{directory}/socket"
         self.tcp = None
         self.said = []  # the newest run's stderr, by lines
         self._ready = threading.Event()
+        self._news = threading.Condition()
         self._environment = {**os.environ, **(environment or {})}
-        self._words = [program, "serve", "--listen", self.unix, "--state", self.state, *options]
+        self._words = [*prefix, program, "serve", "--listen", self.unix, "--state", self.state, *options]
         if tcp:
             self._words += ["--listen", "tcp:127.0.0.1:0"]
         self.process = None
@@ -43,16 +46,29 @@ class Serving:
     def start(self):
         """Starts it; it is ready after this."""
         self.spawn()
-        if not self._ready.wait(END_SECONDS_MAX) or "ready" not in self.said:
+        if not self.is_ready():
             self.kill()
             raise AssertionError(f"the server is not ready; it said: {self.said}")
+
+    def is_ready(self):
+        """Waits until it is, or has said that it won't be."""
+        return self._ready.wait(END_SECONDS_MAX) and "ready" in self.said
+
+    def wait_for(self, text):
+        """Waits until it has said that."""
+        with self._news:
+            heard = self._news.wait_for(
+                lambda: any(text in line for line in self.said), END_SECONDS_MAX)
+        assert heard, f"it does not say '{text}' but: {self.said}"
 
     def _read(self, stderr):
         for line in stderr:
             line = line.rstrip("\n")
             if line.startswith("listening on tcp:"):
                 self.tcp = line.removeprefix("listening on ")
-            self.said.append(line)
+            with self._news:
+                self.said.append(line)
+                self._news.notify_all()
             if line == "ready":
                 self._ready.set()
         self._ready.set()
@@ -70,7 +86,7 @@ class Serving:
         return connection
 
     def kill(self):
-        """SIGKILL; it is gone after this."""
+        """SIGKILL, where it still runs; it is gone after this."""
         self.process.kill()
         return self._end()
 
@@ -103,8 +119,15 @@ class Serving:
         }
 
     def resident_bytes(self):
+        return self._memory("VmRSS")
+
+    def data_bytes(self):
+        """What counts against RLIMIT_DATA."""
+        return self._memory("VmData")
+
+    def _memory(self, name):
         with open(f"/proc/{self.process.pid}/status", encoding="ascii") as status:
-            return next(int(line.split()[1]) for line in status if line.startswith("VmRSS")) << 10
+            return next(int(line.split()[1]) for line in status if line.startswith(name)) << 10
 
     def logs(self):
         """(container, exec) of each log on disk; those that are being deleted, too."""

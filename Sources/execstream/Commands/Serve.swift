@@ -30,6 +30,11 @@ enum ServeCommand: ProgramCommand {
             .value("sweep", "DUR", "how often those whose time has passed are removed (30s)"),
             .value("grace", "DUR", "between the stop signal and SIGKILL (10s)"),
             .value("drain", "DUR", "how long output may outlive the process (2s)"),
+            .value(
+                "keepalive",
+                "DUR",
+                "after so much silence a TCP client is asked whether it is there (60s)"
+            ),
             .value("log-format", "FORMAT", "text (the default) or json"),
             .value("log-level", "LEVEL", "debug, info, warning (the default) or error"),
         ] + ServeLimits.options,
