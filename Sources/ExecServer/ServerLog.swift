@@ -36,12 +36,13 @@ public struct ServerLog: Sendable {
         self.level = level
         self.format = format
         self.write = write
+        // Opened now: the day on which there are no more descriptors is one to tell of.
+        _ = StandardError.shared
     }
 
     /// Writes one line, its newline included, to stderr; a stderr that can't be written loses it.
     public static func writeToStandardError(_ line: String) {
-        guard let stderr = try? Descriptor.standardError() else { return }
-        _ = try? stderr.write(Array(line.utf8).span.bytes)
+        _ = try? StandardError.shared.descriptor?.write(Array(line.utf8).span.bytes)
     }
 
     func debug(_ message: StaticString, _ fields: KeyValuePairs<String, String> = [:]) {
@@ -104,4 +105,10 @@ public struct ServerLog: Sendable {
         }
         return result + "\""
     }
+}
+
+/// The process's stderr as it was when the first log was made.
+private final class StandardError: Sendable {
+    static let shared = StandardError()
+    let descriptor = try? Descriptor.standardError()
 }

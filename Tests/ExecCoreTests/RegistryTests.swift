@@ -36,6 +36,33 @@ struct RegistryTests {
         }
     }
 
+    @Test("keeps what it keeps for its time, however somebody sets the clock")
+    func clockJumps() throws {
+        try withRegistry { registry, clocks in
+            let instance = try registry.register(try key("a"))
+            try instance.stdout.write(Array("before".utf8))
+            clocks.setUnixClock(ahead: .seconds(86_400))
+            try instance.stdout.write(Array("after".utf8))
+            instance.finish(code: 0)
+            // A day later by the clock on the wall, and not a second by any other.
+            #expect(registry.sweep() == 0)
+            clocks.setUnixClock(ahead: .seconds(-86_400))
+            clocks.advance(by: .seconds(299))
+            #expect(registry.sweep() == 0)
+            let viewer = try instance.attach(View(), waker: FakeWaker()).viewer
+            let batch = ViewerBatch()
+            guard case .chunks = viewer.pull(into: batch, bytesMax: 1 << 18) else {
+                Issue.record("no chunks")
+                return
+            }
+            #expect(batch.chunks.map(\.bytes) == [Array("before".utf8), Array("after".utf8)])
+            #expect(batch.chunks[1].unixNS - batch.chunks[0].unixNS == 86_400_000_000_000)
+            viewer.detach()
+            clocks.advance(by: .seconds(1))
+            #expect(registry.sweep() == 1)
+        }
+    }
+
     @Test("sweeps by the age of each exit, and never what has not exited")
     func sweepOrder() throws {
         try withRegistry { registry, clocks in

@@ -4,12 +4,21 @@ import Glibc
 import Kernel
 import Synchronization
 
-/// A clock that stands still until a test moves it.
+/// Clocks that stand still until a test moves them.
 final class FakeClocks: Clocks {
     private let nanoseconds = Atomic<UInt64>(1_000_000_000)
+    /// How far the Unix clock has been set away from the other.
+    private let jumped = Atomic<Int64>(0)
 
     var now: Instant { Instant(nanoseconds: nanoseconds.load(ordering: .relaxed)) }
-    var unixNS: Int64 { Int64(nanoseconds.load(ordering: .relaxed)) }
+    var unixNS: Int64 {
+        Int64(nanoseconds.load(ordering: .relaxed)) + jumped.load(ordering: .relaxed)
+    }
+
+    /// Somebody sets the Unix clock.
+    func setUnixClock(ahead duration: Duration) {
+        jumped.store(duration.wholeNanoseconds, ordering: .relaxed)
+    }
 
     func advance(by duration: Duration) {
         let (seconds, attoseconds) = duration.components
