@@ -36,6 +36,14 @@ require_swift() {
     command -v swift > /dev/null || fail "swift is not on PATH; install the Swift 6.3 toolchain"
 }
 
+# Lets programs in Python talk to a server as strangers do: made from Proto by Google's own protobuf.
+prepare_python_client() {
+    local generated=$root/.build/interop
+    mkdir -p "$generated"
+    protoc -I "$root/Proto" --python_out="$generated" exec.proto ttrpc.proto
+    export PYTHONPATH=$generated:$root/Tests/Interop PYTHONDONTWRITEBYTECODE=1
+}
+
 # One test at a time: tests wait for real processes, with time limits, and side by side they starve
 # each other on a small machine. None is of XCTest, which would report that it has run none.
 swift_test() { # arguments of `swift test`

@@ -116,6 +116,23 @@ def confuse(soak, rng, names):
             reset(connection)
 
 
+def view_unread(names):
+    """An act: many views of an exec that is there, on a connection that is never read."""
+    @quietly
+    def open_and_never_read(soak, rng, _):
+        with soak.serving.connect(soak.serving.tcp) as deaf:
+            soak.count("hostile connections")
+            start = pb.Start(**names)
+            start.view.window_bytes = rng.choice((0, 1, 1 << 16))
+            attach = pb.SessionRequest(start=start).SerializeToString()
+            for _ in range(rng.randrange(1, 50)):
+                deaf.open("Session", attach, REMOTE_OPEN)
+            soak.pause(rng, rng.choice((0, 1, 2)))
+            if rng.random() < 0.5:
+                reset(deaf)
+    return open_and_never_read
+
+
 def never_read(soak, rng, names):
     """Many views of one exec on a connection that is never read; the exec ends all the same."""
     size = rng.randrange(1, 2 << 20)
