@@ -87,9 +87,9 @@ extension ExecInstance {
     }
 
     /// Takes over the log of an earlier server's exec, completed where it must be. False: there is
-    /// nothing in it, or it can't be read.
-    func adoptLog() -> Bool {
-        let outcome = try? tee.withLock { (tee) throws(Errno) in
+    /// nothing in it. Throws where it can't be read now, or is no log.
+    func adoptLog() throws(Errno) -> Bool {
+        let outcome = try tee.withLock { (tee) throws(Errno) in
             let outcome = try LogRecovery.recover(
                 try log.files(),
                 trim: try log.readTrim(),
@@ -98,11 +98,12 @@ extension ExecInstance {
             tee.resume(after: outcome)
             return outcome
         }
-        guard let outcome, outcome.lastSequence > 0 else { return false }
+        guard outcome.lastSequence > 0 else { return false }
         state.withLock { state in
             state.lastSequence = outcome.lastSequence
             state.offsets = outcome.offsets
             state.loggedThrough = outcome.lastSequence
+            state.loggedOffsets = outcome.offsets
             state.trim = outcome.trim
         }
         finish(

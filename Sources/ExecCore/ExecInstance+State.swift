@@ -9,6 +9,8 @@ struct InstanceState {
     var lastSequence: UInt64 = 0
     var offsets = StreamOffsets()
     var loggedThrough: UInt64 = 0
+    /// How far the streams had come with that chunk.
+    var loggedOffsets = StreamOffsets()
     /// What of the log is gone again.
     var trim = LogTrim()
     /// The process is gone, and its pipes are not at their end yet.
@@ -19,8 +21,10 @@ struct InstanceState {
     /// How often the terminal was resized; viewers are told the newest size.
     var resizes = 0
     var isRemoved = false
-    /// Viewers that have everything there is, until there is more.
-    var parked: [any Wakeable] = []
+    /// Viewers that have everything there is, until there is more; each once.
+    private(set) var parked: [any Wakeable] = []
+    /// How often all of them were taken from there.
+    private var parkings: UInt64 = 1
     var exitWaiters: [UInt64: @Sendable (Exit) -> Void] = [:]
     var nextWaiter: UInt64 = 0
 
@@ -55,8 +59,26 @@ struct InstanceState {
         changedUnixNS = unixNS
     }
 
+    /// Has a viewer woken once there is more. `ticket` is the viewer's own, 0 at first: it tells whether
+    /// it is here already.
+    mutating func park(_ waker: any Wakeable, _ ticket: inout UInt64) {
+        guard ticket != parkings else { return }
+        ticket = parkings
+        parked.append(waker)
+    }
+
+    /// The viewer has gone.
+    mutating func unpark(_ waker: any Wakeable) { parked.removeAll { $0 === waker } }
+
     mutating func takeParked() -> [any Wakeable] {
-        defer { parked = [] }
-        return parked
+        var taken: [any Wakeable] = []
+        takeParked(into: &taken)
+        return taken
+    }
+
+    /// `taken` must be empty; its memory is used for those who park from now on.
+    mutating func takeParked(into taken: inout [any Wakeable]) {
+        parkings += 1
+        swap(&parked, &taken)
     }
 }

@@ -56,7 +56,7 @@ extension ExecInstance {
     func viewerLeft(_ waker: any Wakeable, wasAttached: Bool = true) {
         let (isLast, isRemoved) = state.withLock { state in
             state.info.viewers -= 1
-            state.parked.removeAll { $0 === waker }
+            state.unpark(waker)
             return (state.info.viewers == 0, state.isRemoved)
         }
         if wasAttached { report(.detached) }
@@ -73,6 +73,7 @@ extension ExecInstance {
         var offsets: StreamOffsets
         var ring: ChunkRing
         var loggedThrough: UInt64
+        var loggedOffsets: StreamOffsets
         var trim: LogTrim
         var changes: Int
         var resizes: Int
@@ -108,6 +109,7 @@ extension ExecInstance {
                 offsets: state.offsets,
                 ring: state.ring,
                 loggedThrough: state.loggedThrough,
+                loggedOffsets: state.loggedOffsets,
                 trim: state.trim,
                 changes: state.changes,
                 resizes: state.resizes,
@@ -137,10 +139,10 @@ extension ExecInstance {
                         + "\(arrival.lastSequence)",
                 )
             }
-            return try walkBack(in: arrival, to: sequence) { _ in true }
+            return try walkBack(in: arrival, to: sequence, overHoles: true) { _ in true }
         case .tail(let bytes):
             var left = bytes
-            return try walkBack(in: arrival, to: 0) { record in
+            return try walkBack(in: arrival, to: 0, overHoles: false) { record in
                 guard UInt64(record.length) <= left else { return false }
                 left -= UInt64(record.length)
                 return true
@@ -150,15 +152,17 @@ extension ExecInstance {
 
     /// Walks from the newest chunk back to the one after `sequence`, for as long as `includes` says
     /// so, and tells where that is. Where it comes to records that are gone, that is the beginning:
-    /// the one place before them whose offsets are known.
+    /// the one place before them whose offsets are known. Chunks that neither memory nor the log has
+    /// end the walk, or it goes on where the log ends: what lies between will be a gap.
     private func walkBack(
         in arrival: Arrival,
         to sequence: UInt64,
+        overHoles: Bool,
         while includes: (IndexRecord) -> Bool,
     ) throws(ExecError) -> (next: UInt64, offsets: StreamOffsets) {
         var next = arrival.lastSequence + 1
         var offsets = arrival.offsets
-        let floor = arrival.trim.recordsThrough
+        var floor = arrival.trim.recordsThrough
         var block = RecordBlock(log: log, files: arrival.files, floor: floor)
         var oldestRead = UInt64.max
         while next > sequence + 1 {
@@ -166,14 +170,25 @@ extension ExecInstance {
             if let chunk = arrival.ring.chunk(next - 1) {
                 record = IndexRecord(chunk)
             } else {
-                guard next - 1 <= arrival.loggedThrough else { break }
+                if next - 1 > arrival.loggedThrough {
+                    guard overHoles else { break }
+                    (next, offsets) = (arrival.loggedThrough + 1, arrival.loggedOffsets)
+                    continue
+                }
                 guard next - 1 > floor else { return (1, StreamOffsets()) }
                 do throws(Errno) {
                     record = try block.record(next - 1)
                     oldestRead = next - 1
                 } catch {
-                    if next - 1 <= recordsTrimmedThrough { return (1, StreamOffsets()) }
-                    throw ExecError(.dataLoss, "the log of \(key) can't be read: \(error)")
+                    let trimmed = recordsTrimmedThrough
+                    if next - 1 <= trimmed { return (1, StreamOffsets()) }
+                    guard trimmed > floor else {
+                        throw ExecError(.dataLoss, "the log of \(key) can't be read: \(error)")
+                    }
+                    // The oldest of those that were read with it went on the way.
+                    floor = trimmed
+                    block = RecordBlock(log: log, files: arrival.files, floor: floor)
+                    continue
                 }
             }
             guard includes(record) else { break }

@@ -181,11 +181,12 @@ extension ExecInstance {
             state.lastSequence = tee.lastSequence
             state.offsets = tee.offsets
             state.loggedThrough = tee.loggedThrough
+            state.loggedOffsets = tee.loggedOffsets
             if let lost = tee.takeLost() { state.ring.removeAll(reaching: lost) }
             tee.takeStaged { chunk, pool in
                 state.ring.push(chunk) { pool.giveBack($0) }
             }
-            swap(&state.parked, &tee.waking)
+            state.takeParked(into: &tee.waking)
         }
         for viewer in tee.waking { viewer.wake() }
         tee.waking.removeAll(keepingCapacity: true)
@@ -198,7 +199,7 @@ extension ExecInstance {
         tee.withLock { tee in
             let isIdle = state.withLock { state in
                 guard state.info.exit != nil, state.info.viewers == 0 else { return false }
-                state.parked = []
+                _ = state.takeParked()
                 if tee.failure == nil { state.ring.removeAll(reaching: state.offsets) }
                 return true
             }

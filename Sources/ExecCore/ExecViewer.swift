@@ -13,6 +13,7 @@ package final class ExecViewer {
     /// Held while the viewer reads from the file, so that the log can't be closed or deleted below it.
     private var files: LogFiles?
     private var toldEnded = false
+    private var ticket: UInt64 = 0
     /// The resizes it has been told; see `InstanceState.resizes`.
     private var resizesTold: Int
     private var isDetached = false
@@ -142,7 +143,7 @@ package final class ExecViewer {
                 toldEnded = true
                 return .pull(.ended(ended))
             }
-            state.parked.append(waker)
+            state.park(waker, &ticket)
             return .pull(.caughtUp)
         }
     }

@@ -22,6 +22,8 @@ struct OutputTee {
     private var lost: StreamOffsets?
     /// The newest sequence that can be read from the log.
     private(set) var loggedThrough: UInt64 = 0
+    /// How far the streams had come with that one.
+    private(set) var loggedOffsets = StreamOffsets()
     /// After the exit was told: what still comes is kept in the raw files alone.
     private(set) var isSealed = false
     /// How far the streams had come then.
@@ -54,7 +56,9 @@ struct OutputTee {
         self.chunkBytesMax = chunkBytesMax
     }
 
-    var isFull: Bool { staged.count >= Self.stagedMax || isOverLimit && !isSealed }
+    var isFull: Bool {
+        staged.count >= Self.stagedMax || lost != nil || isOverLimit && !isSealed
+    }
 
     /// Moves what `pipe` has now, one chunk at most. Returns 0 at its end, nil while it is empty.
     mutating func stage(
@@ -114,6 +118,7 @@ struct OutputTee {
                 try index.pwrite(records.span.bytes, at: at)
             }
             loggedThrough = last.sequence
+            for chunk in unwritten { loggedOffsets[chunk.stream] = chunk.end }
             return nil
         } catch {
             return error
@@ -140,6 +145,7 @@ struct OutputTee {
     mutating func resume(after recovered: LogRecovery.Outcome) {
         lastSequence = recovered.lastSequence
         loggedThrough = recovered.lastSequence
+        loggedOffsets = recovered.offsets
         offsets = recovered.offsets
     }
 
@@ -169,7 +175,8 @@ struct OutputTee {
         }
     }
 
-    private mutating func fail(_ error: Errno) {
+    /// From here on the log is not complete.
+    mutating func fail(_ error: Errno) {
         // What was logged before can still be read, if its records can be written.
         _ = writeIndex()
         failure = error

@@ -6,6 +6,7 @@ internal import Kernel
 ///     <state>/lock                              held while the server runs
 ///     <state>/execs/<container>/<exec>/         stdout, stderr, index
 ///     <state>/execs/.removed-<when>-<n>         forgotten, until its last viewer has gone
+///     <state>/unreadable/<container>.<exec>.<when>    what could not be taken over: somebody's to look at
 package struct StateDirectory: ~Copyable {
     private let lock: Descriptor
     package let path: String
@@ -42,9 +43,9 @@ package struct StateDirectory: ~Copyable {
 extension ExecSessionRegistry {
     /// Takes over what an earlier server left in the state directory when it ended without telling
     /// its execs' exits: their logs are completed and can be viewed for the retention's time, with
-    /// an exit that says what is known. Returns how many.
-    package func adoptLeftovers() -> Int {
-        var count = 0
+    /// an exit that says what is known. One that can't be read now is not lost: it is set aside.
+    package func adoptLeftovers() -> Leftovers {
+        var leftovers = Leftovers()
         for container in (try? Files.list(execsDirectory)) ?? [] {
             let directory = "\(execsDirectory)/\(container)"
             if container.hasPrefix(".") {
@@ -52,23 +53,50 @@ extension ExecSessionRegistry {
                 continue
             }
             for exec in (try? Files.list(directory)) ?? [] {
-                if let key = try? ExecKey(container: container, exec: exec), adopt(key) {
-                    count += 1
-                } else {
-                    try? Files.removeTree("\(directory)/\(exec)")
+                let log = "\(directory)/\(exec)"
+                do throws(Errno) {
+                    let key = try? ExecKey(container: container, exec: exec)
+                    if let key, try adopt(key) {
+                        leftovers.adopted += 1
+                    } else {
+                        try? Files.removeTree(log)
+                    }
+                } catch {
+                    setAside(log, as: "\(container).\(exec)")
+                    leftovers.unreadable.append((log, error.description))
                 }
+                // Nobody is to find an exec that nothing is known of, and wait for its exit.
+                forgetUnknown(container, exec)
             }
         }
-        return count
+        return leftovers
     }
 
-    private func adopt(_ key: ExecKey) -> Bool {
-        guard case .made(let instance)? = try? enter(key, labels: [:]) else {
-            return false
-        }
-        if instance.adoptLog() { return true }
-        // Nobody is to find an exec that nothing is known of, and wait for its exit.
-        try? unregister(key)
-        return false
+    private func adopt(_ key: ExecKey) throws(Errno) -> Bool {
+        guard case .made(let instance)? = try? enter(key, labels: [:]) else { return false }
+        return try instance.adoptLog()
     }
+
+    private func setAside(_ log: String, as name: String) {
+        try? Files.makeDirectories(unreadableDirectory, permissions: 0o700)
+        try? Files.rename(log, to: "\(unreadableDirectory)/\(name).\(clocks.unixNS)")
+    }
+
+    private func forgetUnknown(_ container: String, _ exec: String) {
+        guard let key = try? ExecKey(container: container, exec: exec),
+            (try? instance(key))?.exit == nil
+        else { return }
+        try? unregister(key)
+    }
+
+    /// Where logs of an earlier server are that can't be read.
+    package var unreadableDirectory: String { "\(configuration.stateDirectory)/unreadable" }
+}
+
+/// What an earlier server had left.
+package struct Leftovers {
+    /// How many logs can be viewed.
+    package var adopted = 0
+    /// Those that could not be read, and why.
+    package var unreadable: [(log: String, reason: String)] = []
 }

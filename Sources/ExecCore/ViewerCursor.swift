@@ -17,7 +17,6 @@ package struct ViewerCursor: Sendable {
     package private(set) var window: Int64?
     /// The state changes it has been told; see `InstanceState.changes`.
     var changesTold: Int
-    var isParked = false
 
     init(
         next: UInt64,

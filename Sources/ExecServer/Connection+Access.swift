@@ -3,8 +3,11 @@ internal import Wire
 
 /// Who is asked before anything is done, and what is written down of it.
 extension Connection {
-    /// Whether the peer may do more than look on.
-    var mayControl: Bool { refreshAdmission() && (admission.identity?.role ?? .view) >= .run }
+    /// Whether the peer may do more than look on, as its token was when it was last looked up.
+    var hasControl: Bool { (admission.identity?.role ?? .view) >= .run }
+
+    /// Whether the peer may do more than look on now.
+    var mayControl: Bool { refreshAdmission() && hasControl }
 
     /// Whether the peer may see execs of this container.
     func covers(_ containerID: String) -> Bool { admission.identity?.covers(containerID) ?? false }

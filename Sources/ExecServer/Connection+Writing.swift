@@ -35,9 +35,11 @@ extension Connection {
                     outbox = rest + outbox
                     return block()
                 }
+                if !unheard.isEmpty, mayHear { hearTheRest() }
                 written += count
                 writes += 1
                 if written >= Self.turnBytesMax || writes >= Self.turnWritesMax {
+                    setInterest(writable: false)
                     return scheduleFlush()
                 }
             }
@@ -101,6 +103,8 @@ extension Connection {
         }
         if !unheard.isEmpty { hearTheRest() }
         setInterest(writable: false)
+        // No event will tell of it, and while there was something unheard nobody has looked.
+        if hasUnread, interest.contains(.readable) { scheduleFlush() }
     }
 
     private func setInterest(writable: Bool) {

@@ -31,8 +31,9 @@ final class Connection: ReadinessHandler, LoopTarget, @unchecked Sendable {
     /// Whole control frames, after the rest of a frame that is half written.
     var outbox: [UInt8] = []
     private var authenticationTimer: TimerID?
-    /// Answers to wrong tokens, which wait, by their call.
-    private(set) var held: [UInt32: TimerID] = [:]
+    /// Answers to wrong tokens, which wait, in the order in which they came.
+    private(set) var held: [Int: TimerID] = [:]
+    private var heldSoFar = 0
     private var accessGeneration: UInt64 = 0
     var closing = Closing.no
 
@@ -162,9 +163,11 @@ final class Connection: ReadinessHandler, LoopTarget, @unchecked Sendable {
     /// Ends a call with a failure that the peer is told later. It is not read meanwhile.
     private func fail(_ id: UInt32, _ error: ExecError, after delay: Duration) {
         streams.remember(id)
-        held[id] = loop.schedule(after: delay) { [weak self] in
+        heldSoFar += 1
+        let number = heldSoFar
+        held[number] = loop.schedule(after: delay) { [weak self] in
             guard let self else { return }
-            held[id] = nil
+            held[number] = nil
             send(Frames.failure(error, streamID: id))
         }
     }

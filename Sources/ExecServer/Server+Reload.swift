@@ -3,8 +3,9 @@ internal import Kernel
 
 extension ExecServer {
     /// Takes up what has changed in the files that the server was given: reads the tokens file and those
-    /// of TLS, for connections from now on, and opens the audit log where it is now. A file that can't be used is logged as an error, and the
-    /// server goes on with what it has. From any thread, while the server is up.
+    /// of TLS, for connections from now on, and opens the audit log where it is now. A file that can't be
+    /// used is logged as an error, and the server goes on with what it has. From any thread, while the
+    /// server is up.
     ///
     /// Whoever was admitted by a token that is gone is disconnected. A token's new role counts from the
     /// next call on.

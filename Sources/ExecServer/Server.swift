@@ -69,6 +69,8 @@ public final class ExecServer: Sendable {
             step { $0.started() }
             return addresses
         } catch {
+            // The first listener may have let somebody in before the next one failed.
+            context.abandonConnections("the server could not start")
             group.shutdown()
             host.close(collectingOrphans: options.collectsOrphans)
             tell(.failed(error))

@@ -94,6 +94,13 @@ final class ServerContext: Sendable {
         waiter?.resume()
     }
 
+    /// Closes all connections; they are closed once their loops have come to it. From any thread.
+    func abandonConnections(_ reason: StaticString) {
+        for connection in allConnections {
+            connection.loop.execute { connection.close(reason) }
+        }
+    }
+
     /// Lets every connection say what it has to say, and returns once all are closed; those that
     /// are not by then are closed after `time`.
     func closeConnections(within time: Duration, timer loop: EventLoop) async {
@@ -104,10 +111,7 @@ final class ServerContext: Sendable {
         for connection in all { connection.shutDown() }
         loop.execute { [self] in
             loop.schedule(after: time) { [self] in
-                let late = connections.withLock { Array($0.all.values) }
-                for connection in late {
-                    connection.loop.execute { connection.close("it did not read its last bytes") }
-                }
+                abandonConnections("it did not read its last bytes")
             }
         }
         await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in

@@ -151,7 +151,8 @@ final class SessionStream: ServerStream, Wakeable, LoopTarget, @unchecked Sendab
         let target = Target.exec(container: start.containerID, exec: start.execID)
         try connection.authorize(action, on: target)
         var start = start
-        if !connection.mayControl { start.view.readOnly = true }
+        // Not looked up again: one that is gone meanwhile would have ended this stream below us.
+        if !connection.hasControl { start.view.readOnly = true }
         try connection.audited(action, on: target) { [start] (entry) throws(ExecError) in
             try begin(start, entry)
         }

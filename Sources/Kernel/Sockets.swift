@@ -111,8 +111,8 @@ package enum Sockets {
     }
 
     /// For a TCP connection: no delay, and a peer that says nothing for `silence` (1 s or more) is asked
-    /// whether it is there; one that is gone without a word is noticed in twice that time. Nothing
-    /// elsewhere.
+    /// whether it is there; one that is gone without a word is noticed in twice that time, 5 s at least.
+    /// Nothing elsewhere.
     ///
     /// TCP_USER_TIMEOUT stays off: Linux also ends a connection by it whose peer is there and does not
     /// read, and to do so for as long as it likes is a peer's right.

@@ -1,6 +1,7 @@
 import ExecModel
 import Glibc
 import Kernel
+import Synchronization
 import Testing
 
 @testable import ExecCore
@@ -28,7 +29,7 @@ struct LogTests {
     /// What a viewer of the adopted exec is given.
     private func adopted(in directory: String) throws -> (texts: [String], exit: Exit?) {
         let registry = registry(in: directory)
-        #expect(registry.adoptLeftovers() == 1)
+        #expect(registry.adoptLeftovers().adopted == 1)
         let instance = try registry.instance(try ExecKey(container: "c", exec: "e"))
         let viewer = try instance.attach(View(), waker: FakeWaker()).viewer
         defer { viewer.detach() }
@@ -125,11 +126,53 @@ struct LogTests {
                 _ = try Files.open("\(log)/\(name)", .readWriteCreate(permissions: 0o600))
             }
             let registry = registry(in: directory)
-            #expect(registry.adoptLeftovers() == 0)
+            #expect(registry.adoptLeftovers().adopted == 0)
             #expect(throws: ExecError.self) {
                 try registry.instance(try ExecKey(container: "c", exec: "e"))
             }
             #expect(!Files.exists(log))
+        }
+    }
+
+    @Test("that can't be read when the next server starts is set aside, and not lost")
+    func unreadable() throws {
+        try withDirectory { directory in
+            let log = try leaveLog(in: directory)
+            try Files.remove("\(log)/index")
+            try Files.makeDirectories("\(log)/index", permissions: 0o700)
+            let registry = registry(in: directory)
+            let leftovers = registry.adoptLeftovers()
+            #expect(leftovers.adopted == 0)
+            #expect(leftovers.unreadable.map(\.log) == [log])
+            #expect(registry.instances().isEmpty)
+            let kept = try #require(try Files.list(registry.unreadableDirectory).first)
+            let bytes = try Files.readSmall(
+                "\(registry.unreadableDirectory)/\(kept)/stdout",
+                max: 99
+            )
+            #expect(bytes == Array("first second".utf8))
+        }
+    }
+
+    @Test("is waited for once by a viewer, however often that asks")
+    func parking() throws {
+        try withDirectory { directory in
+            let instance = try registry(in: directory).register(
+                try ExecKey(container: "c", exec: "e")
+            )
+            let viewer = try instance.attach(View(), waker: FakeWaker()).viewer
+            defer { viewer.detach() }
+            let batch = ViewerBatch()
+            for round in 1...3 {
+                for _ in 0..<100 {
+                    while true {
+                        batch.removeAll()
+                        if case .caughtUp = viewer.pull(into: batch, bytesMax: 99) { break }
+                    }
+                }
+                #expect(instance.state.withLock { $0.parked.count } == 1, "round \(round)")
+                instance.stdout.write(Array("more".utf8).span.bytes)
+            }
         }
     }
 

@@ -125,7 +125,7 @@ struct LogTrimTests {
             if step > 3 { try files.withIndex { try $0.truncate(to: 70 * 24) } }
 
             let registry = LimitedLog.registry(in: directory)
-            #expect(registry.adoptLeftovers() == 1)
+            #expect(registry.adoptLeftovers().adopted == 1)
             let adopted = try registry.instance(limited.instance.key)
             let seen = try LimitedLog.view(View(), of: adopted)
             if step == 0 {

@@ -46,13 +46,29 @@ final class SimulatedViewer {
         lastSeen = chunk.sequence
     }
 
+    /// Who asked to be cut off when it falls behind what is in memory is given nothing more then.
+    func checkIsNotTooSlow(for pull: ExecViewer.Pull, _ ringFirst: UInt64?) throws {
+        guard view.slow == .disconnect, isBehind(ringFirst) else { return }
+        switch pull {
+        case .chunks, .gap: try check(false, "it fell behind, and was not cut off")
+        default: break
+        }
+    }
+
+    /// Live output has gone from memory before it was taken.
+    private func isBehind(_ ringFirst: UInt64?) -> Bool {
+        guard let ringFirst else { return false }
+        return lastSeen >= replayThrough && lastSeen + 1 < ringFirst
+    }
+
     /// All but chunks. False: nothing more comes now.
     func receive(
         _ pull: ExecViewer.Pull,
         written: Written,
         window: WindowSize?,
         exit: Exit?,
-        isWithoutLog: Bool,
+        ringFirst: UInt64?,
+        logEnd: Int?,
         trimmedThrough: UInt64,
     ) throws -> Bool {
         isParked = false
@@ -64,10 +80,20 @@ final class SimulatedViewer {
             self.window = size
             return true
         case .gap(let gap):
-            try receive(gap, written, isWithoutLog || gap.lastSequence <= trimmedThrough)
+            let isDropped = view.slow == .drop && isBehind(ringFirst)
+            try check(
+                isDropped && gap.lastSequence + 1 == ringFirst
+                    || gap.lastSequence <= trimmedThrough
+                    || logEnd.map { gap.firstSequence > UInt64($0) } ?? false,
+                "a viewer was skipped that may not be"
+            )
+            try receive(gap, written)
             return true
         case .tooSlow:
-            try check(view.slow == .disconnect, "a viewer was cut off that had not asked for it")
+            try check(
+                view.slow == .disconnect && isBehind(ringFirst),
+                "a viewer was cut off that was not behind, or had not asked for it"
+            )
             wasCutOff = true
             isOver = true
         case .windowClosed:
@@ -89,14 +115,9 @@ final class SimulatedViewer {
         return false
     }
 
-    private func receive(_ gap: Gap, _ written: Written, _ isGone: Bool) throws {
+    private func receive(_ gap: Gap, _ written: Written) throws {
         try check(gap.firstSequence == lastSeen + 1, "a gap began elsewhere")
         try check(gap.lastSequence >= gap.firstSequence, "a gap of nothing")
-        let isLive = gap.firstSequence > replayThrough
-        try check(
-            isGone || view.slow == .drop && isLive,
-            "a viewer was skipped that may not be"
-        )
         var missed = StreamOffsets()
         for (stream, bytes) in written[Int(lastSeen)..<Int(gap.lastSequence)] {
             missed[stream] += UInt64(bytes.count)

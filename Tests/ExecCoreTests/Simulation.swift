@@ -26,8 +26,8 @@ struct Simulation {
     private let registry: ExecSessionRegistry
     private let instance: ExecInstance
     private let batch = ViewerBatch()
-    /// The log's directory can't be made: all there is lives in the ring.
-    private let isWithoutLog: Bool
+    /// The newest chunk that the log has, where it can't be written any more; 0: it never could.
+    private var logEnd: Int?
     /// What the log may take; 0: there is no limit.
     private let logBytesMax: Int
     /// The newest chunk that the model has trimmed, and the newest whose record it has.
@@ -37,7 +37,8 @@ struct Simulation {
 
     init(seed: UInt64, directory: String) throws {
         random = SeededGenerator(seed: seed)
-        isWithoutLog = random.oneIn(8)
+        let isWithoutLog = random.oneIn(8)
+        logEnd = isWithoutLog ? 0 : nil
         logBytesMax = random.oneIn(2) ? 1_400 + random.below(4_000) : 0
         var configuration = RegistryConfiguration(
             stateDirectory: isWithoutLog ? "/dev/null/none" : directory
@@ -68,8 +69,8 @@ struct Simulation {
         case 15: giveCredit()
         case 16: try leaveOrReturn()
         case 17 where exit == nil && random.oneIn(6): finish()
-        case 18 where exit == nil: resize()
-        case 18 where exit != nil && random.oneIn(3): try expire()
+        case 18 where exit == nil: random.oneIn(4) ? breakLog() : resize()
+        case 18 where exit != nil && random.oneIn(3): try random.oneIn(2) ? expire() : remove()
         default: clocks.advance(by: .milliseconds(random.below(1_000)))
         }
     }
@@ -85,7 +86,7 @@ struct Simulation {
             trim()
         }
         totals[stream] += UInt64(bytes.count)
-        guard !isWithoutLog else { return }
+        guard logEnd == nil else { return }
         let trim = instance.state.withLock { $0.trim }
         try check(
             (Int(trim.through), Int(trim.recordsThrough)) == trimmed,
@@ -99,12 +100,18 @@ struct Simulation {
         let share = logBytesMax / 8
         func cost(_ number: Int) -> Int { written[number].bytes.count + 24 }
         var kept = written.indices[trimmed.through...].reduce(0) { $0 + cost($1) }
-        guard logBytesMax > 0, kept > logBytesMax - share else { return }
+        guard logBytesMax > 0, logEnd == nil, kept > logBytesMax - share else { return }
         while kept > logBytesMax - 2 * share {
             kept -= cost(trimmed.through)
             trimmed.through += 1
         }
         trimmed.records = max(trimmed.records, trimmed.through - share / 24)
+    }
+
+    /// The disk is full.
+    private mutating func breakLog() {
+        instance.tee.withLock { $0.fail(.noSpace) }
+        logEnd = logEnd ?? written.count
     }
 
     /// Every size is another one.
@@ -151,7 +158,7 @@ struct Simulation {
 
     /// The oldest that can be had is there, and the one before it is not.
     private func checkFirst(_ first: UInt64) throws {
-        guard !isWithoutLog, !written.isEmpty else { return }
+        guard logEnd == nil, !written.isEmpty else { return }
         let ringFirst = instance.state.withLock { $0.ring.firstSequence } ?? .max
         let expected = min(UInt64(trimmed.through + 1), ringFirst)
         try check(first == expected, "Ready told \(first) as the first, not \(expected)")
@@ -173,9 +180,10 @@ struct Simulation {
         case .start: try check(next == 1, "a viewer of everything began at \(next)")
         case .live: try check(next == UInt64(written.count) + 1, "a live viewer began at \(next)")
         case .after(let sequence):
-            // Without a log it may have to begin later; then it is told a gap.
+            // What nobody has any more begins where the log ends, or at the beginning: it is a gap.
             try check(
-                next == sequence + 1 || isWithoutLog || next == 1 && hasNoRecord(sequence),
+                next == sequence + 1 || next == 1 && hasNoRecord(sequence)
+                    || next <= sequence && logEnd.map { next == UInt64($0) + 1 } ?? false,
                 "after \(sequence) began at \(next)"
             )
         case .tail(let bytes):
@@ -183,7 +191,7 @@ struct Simulation {
             if next == 1, trimmed.records > 0 { return }
             let tail = written[(Int(next) - 1)...].reduce(0) { $0 + $1.bytes.count }
             try check(tail <= bytes, "a tail of \(bytes) bytes had \(tail)")
-            guard next > 1, !isWithoutLog else { return }
+            guard next > 1, logEnd == nil else { return }
             let more = tail + written[Int(next) - 2].bytes.count
             try check(more > bytes, "a tail of \(bytes) bytes could have had \(more)")
         }
@@ -210,8 +218,10 @@ struct Simulation {
             return false
         }
         batch.removeAll()
+        let ringFirst = instance.state.withLock { $0.ring.firstSequence }
         let pulled = viewer.viewer.pull(into: batch, bytesMax: 1 + random.below(600))
         let keeps = random.oneIn(4) ? random.below(batch.chunks.count + 1) : batch.chunks.count
+        try viewer.checkIsNotTooSlow(for: pulled, ringFirst)
         for chunk in batch.chunks[keeps...].reversed() { viewer.viewer.rewind(chunk) }
         for chunk in batch.chunks[..<keeps] { try viewer.receive(chunk, of: written) }
         let goesOn = try viewer.receive(
@@ -219,7 +229,8 @@ struct Simulation {
             written: written,
             window: window,
             exit: exit,
-            isWithoutLog: isWithoutLog,
+            ringFirst: ringFirst,
+            logEnd: logEnd,
             trimmedThrough: UInt64(trimmed.through)
         )
         batch.removeAll()
@@ -247,6 +258,13 @@ struct Simulation {
 
     private mutating func finish() {
         exit = instance.finish(code: Int32(random.below(256)))
+    }
+
+    private mutating func remove() throws {
+        guard !isRemoved else { return }
+        try registry.remove(instance.key)
+        isRemoved = true
+        try check(registry.instances().isEmpty, "the removal left it")
     }
 
     private mutating func expire() throws {

@@ -182,4 +182,19 @@ struct WrongTokenTests {
             #expect(try guesser.response(5).status?.code == .unauthenticated)
         }
     }
+
+    @Test("is answered each time, also where all have one number")
+    func sameNumber() async throws {
+        try await Service.run(options: { $0.wrongTokenDelay = .milliseconds(20) }) { service in
+            let guesser = try RawClient(port: service.port)
+            let payload = HelloRequest(client: "x", token: "a-wrong-token").encode()
+            let hello = CallRequest(method: "Hello", payload: payload)
+            let frame = try Frames.request(hello, streamID: 3)
+            try guesser.write(frame + frame + frame)
+            for _ in 0..<3 {
+                #expect(try guesser.response(3).status?.code == .unauthenticated)
+            }
+            #expect(guesser.isClosed(withinMS: 10_000))
+        }
+    }
 }

@@ -80,10 +80,7 @@ enum ServeCommand: ProgramCommand {
         // Commands get what this program was given, not what it took.
         options.processes.openFilesMax = openFiles.soft
         options.collectsOrphans = true
-        let adopted = registry.adoptLeftovers()
-        if adopted > 0 {
-            context.console.note("kept the logs of \(adopted) execs of an earlier server\n")
-        }
+        adoptLeftovers(of: registry, context)
         let server = try opened { () throws(ExecError) in
             try ExecServer(registry: registry, options: options)
         }
@@ -95,6 +92,20 @@ enum ServeCommand: ProgramCommand {
             manager.tell("READY=1")
             await wait(for: signals, toEnd: server, manager)
             return 0
+        }
+    }
+
+    private static func adoptLeftovers(of registry: ExecSessionRegistry, _ context: Context) {
+        let leftovers = registry.adoptLeftovers()
+        if leftovers.adopted > 0 {
+            context.console.note(
+                "kept the logs of \(leftovers.adopted) execs of an earlier server\n"
+            )
+        }
+        for (log, reason) in leftovers.unreadable {
+            context.console.complain(
+                "can't read \(log): \(reason); it is in \(registry.unreadableDirectory) now"
+            )
         }
     }
 
