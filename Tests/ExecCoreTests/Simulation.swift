@@ -143,17 +143,18 @@ struct Simulation {
             return
         }
         let attachment = try instance.attach(view, waker: waker)
-        try check(attachment.lastSequence == UInt64(written.count), "Ready told another end")
-        try checkFirst(attachment.firstSequence)
         let viewer = SimulatedViewer(
             attachment.viewer,
             window: attachment.info.window,
             view: view,
             waker: waker
         )
+        // First, so that it is detached whatever the checks say.
+        viewers.append(viewer)
+        try check(attachment.lastSequence == UInt64(written.count), "Ready told another end")
+        try checkFirst(attachment.firstSequence)
         try check(viewer.window == window, "Ready told another size")
         try checkStart(viewer)
-        viewers.append(viewer)
     }
 
     /// The oldest that can be had is there, and the one before it is not.
