@@ -100,6 +100,42 @@ struct ConnectionLimitTests {
         }
     }
 
+    @Test("What a peer has sent behind many calls is heard, also while there is much to be shown")
+    func heardBehindOutput() async throws {
+        try await Service.run { service in
+            for number in 0..<50 {
+                let key = try ExecKey(container: "many", exec: "e\(number)")
+                let text = String(repeating: "x", count: 1_000)
+                _ = try service.registry.register(key, labels: ["text": text])
+            }
+            let large = try service.registry.register(try ExecKey(container: "c", exec: "e"))
+            let block = [UInt8](repeating: 7, count: 1 << 20)
+            for _ in 0..<100 { try large.stdout.write(block) }
+            let client = try RawClient(service)
+            // In one read of the server's: a view of 100 MiB, and calls with 2 MB of answers.
+            let view = SessionRequest.start(Start(containerID: "c", execID: "e"))
+            let session = try Frames.request(
+                CallRequest(method: "Session", payload: view.encode()),
+                streamID: 3,
+                flags: .remoteOpen
+            )
+            let list = ExecListRequest(containerID: "many").encode()
+            let ids = (0..<40).map { UInt32($0 * 2 + 5) }
+            let calls = try ids.flatMap { id in
+                let request = CallRequest(method: "ExecList", payload: list)
+                return try Frames.request(request, streamID: id)
+            }
+            try client.write(session + calls)
+            var shown = 0
+            while true {
+                let frame = try client.next()
+                if frame.header.streamID == 3 { shown += frame.payload.count }
+                if frame.header.streamID == ids.last { break }
+            }
+            #expect(shown < 50 << 20)
+        }
+    }
+
     @Test("One connection more than there may be is closed, and there is room again after one goes")
     func connections() async throws {
         try await Service.run(options: { $0.connectionsMax = 2 }) { service in
