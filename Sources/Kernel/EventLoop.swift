@@ -30,9 +30,10 @@ package final class EventLoop: Sendable {
     nonisolated(unsafe) private let scratchBuffer: UnsafeMutableRawBufferPointer
 
     private static let eventsMax = 256
-    /// One for what handlers have handed over, and one for what came of that: what goes on from there
-    /// waits until the descriptors have had their turn.
-    private static let passesMax = 2
+    /// For what handlers have handed over, for what came of that, and for what other threads posted
+    /// meanwhile, which would else cost a wait of its own. What goes on from there waits until the
+    /// descriptors have had their turn.
+    private static let passesMax = 4
     /// When the loop ends nothing waits any more.
     private static let lastPassesMax = 8
     private static let scratchBytes = 256 * 1024
