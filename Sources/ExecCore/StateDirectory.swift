@@ -56,37 +56,32 @@ extension ExecSessionRegistry {
                 let log = "\(directory)/\(exec)"
                 do throws(Errno) {
                     let key = try? ExecKey(container: container, exec: exec)
-                    if let key, try adopt(key) {
+                    if let key, try adopt(key, log) {
                         leftovers.adopted += 1
                     } else {
                         try? Files.removeTree(log)
                     }
                 } catch {
-                    setAside(log, as: "\(container).\(exec)")
                     leftovers.unreadable.append((log, error.description))
                 }
-                // Nobody is to find an exec that nothing is known of, and wait for its exit.
-                forgetUnknown(container, exec)
             }
         }
         return leftovers
     }
 
-    private func adopt(_ key: ExecKey) throws(Errno) -> Bool {
+    private func adopt(_ key: ExecKey, _ log: String) throws(Errno) -> Bool {
         guard case .made(let instance)? = try? enter(key, labels: [:]) else { return false }
-        return try instance.adoptLog()
-    }
-
-    private func setAside(_ log: String, as name: String) {
-        try? Files.makeDirectories(unreadableDirectory, permissions: 0o700)
-        try? Files.rename(log, to: "\(unreadableDirectory)/\(name).\(clocks.unixNS)")
-    }
-
-    private func forgetUnknown(_ container: String, _ exec: String) {
-        guard let key = try? ExecKey(container: container, exec: exec),
-            (try? instance(key))?.exit == nil
-        else { return }
-        try? unregister(key)
+        // Nobody is to find an exec that nothing is known of, and wait for its exit.
+        defer { if instance.exit == nil { try? unregister(key) } }
+        do throws(Errno) {
+            return try instance.adoptLog()
+        } catch {
+            // Before it is forgotten, which would delete it.
+            let name = "\(key.containerID).\(key.execID).\(clocks.unixNS)"
+            try? Files.makeDirectories(unreadableDirectory, permissions: 0o700)
+            try? Files.rename(log, to: "\(unreadableDirectory)/\(name)")
+            throw error
+        }
     }
 
     /// Where logs of an earlier server are that can't be read.
