@@ -25,10 +25,12 @@ extension Connection {
             close("reading failed: \(error)")
         }
         flush()
-        if hasUnread, interest.contains(.readable) { scheduleFlush() }
     }
 
-    /// No event will tell of what is left to read.
+    /// Nothing keeps the peer from being heard.
+    var mayRead: Bool { interest.contains(.readable) }
+
+    /// There is something to read that no event will tell of: it waits inside TLS.
     var hasUnread: Bool { socket.lend { $0.hasUnread } ?? false }
 
     /// Cuts frames off, as long as the peer takes the answers, and keeps the rest for then.

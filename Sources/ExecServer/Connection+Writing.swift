@@ -103,8 +103,6 @@ extension Connection {
         }
         if !unheard.isEmpty { hearTheRest() }
         setInterest(writable: false)
-        // No event will tell of it, and while there was something unheard nobody has looked.
-        if hasUnread, interest.contains(.readable) { scheduleFlush() }
     }
 
     private func setInterest(writable: Bool) {
@@ -112,6 +110,7 @@ extension Connection {
         // A peer that does not read its answers is not listened to, nor one that guesses tokens.
         if mayHear, unheard.isEmpty, held.isEmpty { wanted.insert(.readable) }
         watch(for: wanted)
+        if mayRead, hasUnread { scheduleFlush() }
     }
 
     /// Changes what the socket is watched for.
@@ -119,6 +118,5 @@ extension Connection {
         guard wanted != interest, let registration else { return }
         interest = wanted
         loop.update(registration, to: wanted)
-        if hasUnread, wanted.contains(.readable) { scheduleFlush() }
     }
 }

@@ -97,7 +97,7 @@ final class Connection: ReadinessHandler, LoopTarget, @unchecked Sendable {
 
     func woken() {
         isFlushScheduled = false
-        if hasUnread, interest.contains(.readable) { read() } else { flush() }
+        if mayRead, hasUnread { read() } else { flush() }
     }
 
     /// The peer has presented a token with the call `id`; false: it is not right, the call is over, and
