@@ -59,14 +59,14 @@ void el_block_sigpipe(void) {
 
 // A thread that isn't ours keeps its mask: SIGPIPE is blocked around the call, and the one that the
 // call itself raised is taken back before the mask returns to what it was.
-static ssize_t quiet_writev(int fd, const struct iovec *parts, int count) {
+static ssize_t quiet_write(int fd, const void *bytes, size_t count) {
     sigset_t pipe_only, before, pending;
     sigemptyset(&pipe_only);
     sigaddset(&pipe_only, SIGPIPE);
     sigpending(&pending);
     int was_pending = sigismember(&pending, SIGPIPE);
     pthread_sigmask(SIG_BLOCK, &pipe_only, &before);
-    ssize_t written = writev(fd, parts, count);
+    ssize_t written = write(fd, bytes, count);
     int error = errno;
     if (written < 0 && error == EPIPE && !was_pending) {
         struct timespec at_once = {0};
@@ -76,16 +76,8 @@ static ssize_t quiet_writev(int fd, const struct iovec *parts, int count) {
     return written < 0 ? -error : written;
 }
 
-ssize_t el_writev(int fd, const struct iovec *parts, int count) {
-    if (!sigpipe_is_blocked) return quiet_writev(fd, parts, count);
-    ANSWER(writev(fd, parts, count));
-}
-
 ssize_t el_write(int fd, const void *bytes, size_t count) {
-    if (!sigpipe_is_blocked) {
-        struct iovec part = {(void *)bytes, count};
-        return quiet_writev(fd, &part, 1);
-    }
+    if (!sigpipe_is_blocked) return quiet_write(fd, bytes, count);
     ANSWER(write(fd, bytes, count));
 }
 

@@ -88,7 +88,7 @@ extension ExecInstance {
 
     /// Takes over the log of an earlier server's exec, completed where it must be. False: there is
     /// nothing in it. Throws where it can't be read now, or is no log.
-    func adoptLog() throws(Errno) -> Bool {
+    func recoverLog() throws(Errno) -> Bool {
         let outcome = try tee.withLock { (tee) throws(Errno) in
             let outcome = try LogRecovery.recover(
                 try log.files(),
@@ -98,7 +98,6 @@ extension ExecInstance {
             tee.resume(after: outcome)
             return outcome
         }
-        guard outcome.lastSequence > 0 else { return false }
         state.withLock { state in
             state.lastSequence = outcome.lastSequence
             state.offsets = outcome.offsets
@@ -106,15 +105,7 @@ extension ExecInstance {
             state.loggedOffsets = outcome.offsets
             state.trim = outcome.trim
         }
-        finish(
-            Exit(
-                code: 255,
-                reason: .runtimeError,
-                message: "the server that ran it ended, and its exit was not recorded",
-                drained: false,
-            )
-        )
-        return true
+        return outcome.lastSequence > 0
     }
 
     func report(_ kind: LifecycleEvent.Kind) { observer?.instance(self, did: kind) }

@@ -149,6 +149,9 @@ public final class ExecSessionRegistry: Sendable {
         }
     }
 
+    /// As `enter`, for one that nobody else can have: it was there before there were others.
+    func enterBeyondBounds(_ instance: ExecInstance) { state.withLock { $0.insert(instance) } }
+
     enum Entry {
         case made(ExecInstance)
         case found(ExecInstance)

@@ -44,43 +44,64 @@ extension ExecSessionRegistry {
     /// Takes over what an earlier server left in the state directory when it ended without telling
     /// its execs' exits: their logs are completed and can be viewed for the retention's time, with
     /// an exit that says what is known. One that can't be read now is not lost: it is set aside.
+    ///
+    /// Before any exec is registered. The bounds on execs don't hold for those that are there already.
     package func adoptLeftovers() -> Leftovers {
         var leftovers = Leftovers()
-        for container in (try? Files.list(execsDirectory)) ?? [] {
+        for container in leftovers.list(execsDirectory) {
             let directory = "\(execsDirectory)/\(container)"
             if container.hasPrefix(".") {
                 try? Files.removeTree(directory)
                 continue
             }
-            for exec in (try? Files.list(directory)) ?? [] {
+            for exec in leftovers.list(directory) {
                 let log = "\(directory)/\(exec)"
-                do throws(Errno) {
-                    let key = try? ExecKey(container: container, exec: exec)
-                    if let key, try adopt(key, log) {
+                do {
+                    if try adopt(ExecKey(container: container, exec: exec)) {
                         leftovers.adopted += 1
                     } else {
                         try? Files.removeTree(log)
                     }
                 } catch {
-                    leftovers.unreadable.append((log, error.description))
+                    let name = "\(container).\(exec).\(clocks.unixNS)"
+                    leftovers.unreadable.append(
+                        Leftovers.Unreadable(
+                            path: log,
+                            reason: "\(error)",
+                            isSetAside: setAside(log, as: name)
+                        )
+                    )
                 }
             }
         }
         return leftovers
     }
 
-    private func adopt(_ key: ExecKey, _ log: String) throws(Errno) -> Bool {
-        guard case .made(let instance)? = try? enter(key, labels: [:]) else { return false }
-        // Nobody is to find an exec that nothing is known of, and wait for its exit.
-        defer { if instance.exit == nil { try? unregister(key) } }
+    /// False: there is nothing in its log.
+    private func adopt(_ key: ExecKey) throws(Errno) -> Bool {
+        let instance = make(key, command: nil, labels: [:])
+        // First: nobody is to find an exec that nothing is known of, and wait for its exit.
+        guard try instance.recoverLog() else { return false }
+        enterBeyondBounds(instance)
+        instance.report(.registered)
+        instance.finish(
+            Exit(
+                code: 255,
+                reason: .runtimeError,
+                message: "the server that ran it ended, and its exit was not recorded",
+                drained: false,
+            )
+        )
+        return true
+    }
+
+    private func setAside(_ log: String, as name: String) -> Bool {
         do throws(Errno) {
-            return try instance.adoptLog()
+            try Files.makeDirectories(unreadableDirectory, permissions: 0o700)
+            try Files.rename(log, to: "\(unreadableDirectory)/\(name)")
+            return true
         } catch {
-            // Before it is forgotten, which would delete it.
-            let name = "\(key.containerID).\(key.execID).\(clocks.unixNS)"
-            try? Files.makeDirectories(unreadableDirectory, permissions: 0o700)
-            try? Files.rename(log, to: "\(unreadableDirectory)/\(name)")
-            throw error
+            return false
         }
     }
 
@@ -92,6 +113,26 @@ extension ExecSessionRegistry {
 package struct Leftovers {
     /// How many logs can be viewed.
     package var adopted = 0
-    /// Those that could not be read, and why.
-    package var unreadable: [(log: String, reason: String)] = []
+    /// What could not be read.
+    package var unreadable: [Unreadable] = []
+
+    package struct Unreadable {
+        /// Where it was found.
+        package let path: String
+        package let reason: String
+        /// Whether it is in the directory for that now; else it is where it was, for the next server.
+        package let isSetAside: Bool
+    }
+
+    /// What is in a directory, where that can be read.
+    fileprivate mutating func list(_ directory: String) -> [String] {
+        do throws(Errno) {
+            return try Files.list(directory)
+        } catch {
+            unreadable.append(
+                Unreadable(path: directory, reason: "\(error)", isSetAside: false)
+            )
+            return []
+        }
+    }
 }

@@ -86,7 +86,7 @@ final class StdinPipe: ReadinessHandler {
                 case .full:
                     return waitForRoom()
                 case .empty(let isClosed):
-                    return isClosed ? closePipe() : stopWaiting()
+                    return isClosed ? breakOff() : stopWaiting()
                 }
             }
         } catch {
@@ -121,16 +121,14 @@ final class StdinPipe: ReadinessHandler {
         }
     }
 
+    /// The exec takes no more. The writers are not to wait for one that will never read.
     private func breakOff() {
-        // The writers are not to wait for an exec that will never read.
-        for (writer, count) in queue.withLock({ $0.drop() }) {
+        let left = queue.withLock { $0.drop() }
+        for (writer, count) in left.dropped {
             dropped += count
             creditors[writer]?(count)
         }
-        closePipe()
-    }
-
-    private func closePipe() {
+        for writer in left.promisedTo { promise(writer) }
         stopWaiting()
         pipe.take()?.close()
     }

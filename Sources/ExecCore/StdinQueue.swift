@@ -20,6 +20,8 @@ struct StdinQueue {
     /// Of writers that have gone: their bytes still count until they are taken.
     private var orphaned: [UInt64: Int] = [:]
     private(set) var isClosed = false
+    /// Nothing is kept any more, so nobody has to wait for room.
+    private var isDropped = false
 
     /// No writer has this number.
     private static let nobody: UInt64 = 0
@@ -32,12 +34,11 @@ struct StdinQueue {
 
     /// A writer comes. Returns its credit now; 0: it gets it later, by `settle`.
     mutating func join(_ writer: UInt64) -> Int {
-        guard promisedTotal + Self.partBytes <= Self.bytesMax else {
+        guard hasRoom else {
             waiting.append(writer)
             return 0
         }
-        promised[writer] = Self.partBytes
-        promisedTotal += Self.partBytes
+        promise(writer)
         return Self.partBytes
     }
 
@@ -70,8 +71,9 @@ struct StdinQueue {
     /// No more will come; what lies here is still taken.
     mutating func close() { isClosed = true }
 
-    /// Drops what lies here: the exec has closed its end. Returns whose bytes those were.
-    mutating func drop() -> [UInt64: Int] {
+    /// Drops what lies here, and promises whoever waits: the exec will never take anything again.
+    /// Returns whose bytes those were, and who has been promised a part.
+    mutating func drop() -> (dropped: [UInt64: Int], promisedTo: [UInt64]) {
         var dropped: [UInt64: Int] = [:]
         for piece in pieces[head...] { dropped[piece.writer, default: 0] += piece.bytes.count }
         if head < pieces.count { dropped[pieces[head].writer, default: 0] -= taken }
@@ -79,7 +81,11 @@ struct StdinQueue {
         pieces = []
         head = 0
         taken = 0
-        return dropped
+        isDropped = true
+        let promisedTo = waiting
+        waiting = []
+        for writer in promisedTo { promise(writer) }
+        return (dropped, promisedTo)
     }
 
     /// Lends the oldest bytes; nil: there are none.
@@ -116,10 +122,16 @@ struct StdinQueue {
     }
 
     private mutating func promiseNext() -> UInt64? {
-        guard !waiting.isEmpty, promisedTotal + Self.partBytes <= Self.bytesMax else { return nil }
+        guard !waiting.isEmpty, hasRoom else { return nil }
         let next = waiting.removeFirst()
-        promised[next] = Self.partBytes
-        promisedTotal += Self.partBytes
+        promise(next)
         return next
+    }
+
+    private var hasRoom: Bool { isDropped || promisedTotal + Self.partBytes <= Self.bytesMax }
+
+    private mutating func promise(_ writer: UInt64) {
+        promised[writer] = Self.partBytes
+        promisedTotal += Self.partBytes
     }
 }

@@ -71,13 +71,6 @@ package struct ChildProcess: ~Copyable, Sendable {
         try loop.register(pidfd, for: .readable, handler)
     }
 
-    /// Lends the descriptor that is readable once the process has ended.
-    package borrowing func withPidfd<Result: ~Copyable, Failure: Error>(
-        _ body: (borrowing Descriptor) throws(Failure) -> Result,
-    ) throws(Failure) -> Result {
-        try body(pidfd)
-    }
-
     /// Sends a signal to the process, or to its whole group, which may outlive it. ESRCH: nobody is
     /// left. The group's number cannot be another's while it has a member.
     package borrowing func signal(_ signal: Int32, group: Bool) throws(Errno) {

@@ -53,13 +53,8 @@ extension Descriptor {
         try SystemCall.unlessBlocked { el_write(number, bytes.baseAddress, bytes.count) }
     }
 
-    /// As `write`, from several places, in order; at most 1,024 of them are taken.
-    func writev(_ parts: UnsafeBufferPointer<iovec>) throws(Errno) -> Int? {
-        let count = Int32(min(parts.count, Descriptor.partsMax))
-        return try SystemCall.unlessBlocked { el_writev(number, parts.baseAddress, count) }
-    }
-
-    /// As `writev`, for a socket: never waits, whatever the descriptor's mode.
+    /// As `write`, to a socket, from several places, in order; at most 1,024 of them are taken. Never
+    /// waits, whatever the descriptor's mode.
     func send(_ parts: UnsafeBufferPointer<iovec>) throws(Errno) -> Int? {
         var message = msghdr()
         message.msg_iov = UnsafeMutablePointer(mutating: parts.baseAddress)
@@ -68,7 +63,7 @@ extension Descriptor {
         return try SystemCall.unlessBlocked { posix(sendmsg(number, &message, flags)) }
     }
 
-    /// The most parts that one `writev` or `send` takes (IOV_MAX).
+    /// The most parts that one `send` takes (IOV_MAX).
     package static let partsMax = 1024
 
     /// Blocks the thread until there is something to read, at most so long; false: there isn't.

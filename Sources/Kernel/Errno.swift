@@ -47,12 +47,8 @@ extension Errno {
     package static let inputOutput = Errno(EIO)
     /// EBADF.
     package static let badDescriptor = Errno(EBADF)
-    /// ECHILD.
-    package static let noChild = Errno(ECHILD)
     /// EAGAIN, which is also EWOULDBLOCK.
     package static let wouldBlock = Errno(EAGAIN)
-    /// ENOMEM.
-    package static let outOfMemory = Errno(ENOMEM)
     /// EACCES.
     package static let accessDenied = Errno(EACCES)
     /// EFAULT.
@@ -81,18 +77,12 @@ extension Errno {
     package static let nameTooLong = Errno(ENAMETOOLONG)
     /// ENOEXEC.
     package static let notExecutableFormat = Errno(ENOEXEC)
-    /// ENOTSOCK.
-    package static let notSocket = Errno(ENOTSOCK)
     /// EOPNOTSUPP.
     package static let notSupported = Errno(EOPNOTSUPP)
     /// EADDRINUSE.
     package static let addressInUse = Errno(EADDRINUSE)
-    /// ECONNRESET.
-    package static let connectionReset = Errno(ECONNRESET)
     /// ECONNREFUSED.
     package static let connectionRefused = Errno(ECONNREFUSED)
-    /// EINPROGRESS.
-    package static let inProgress = Errno(EINPROGRESS)
     /// ENOSYS.
     package static let notImplemented = Errno(ENOSYS)
 }

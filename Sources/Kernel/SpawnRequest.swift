@@ -32,8 +32,6 @@ package struct ResourceLimit: Hashable, Sendable {
 
     /// RLIMIT_NOFILE: descriptors.
     package static let openFiles = UInt32(RLIMIT_NOFILE.rawValue)
-    /// RLIMIT_CORE: the bytes of a core file.
-    package static let coreBytes = UInt32(RLIMIT_CORE.rawValue)
 }
 
 /// A program to start. It always gets a session of its own, default signal dispositions, no blocked

@@ -157,9 +157,9 @@ struct RunTests {
                 "job=a",
                 "sh",
                 "-c",
-                "echo \"$A\"; pwd; echo \"$EXECSTREAM_ADDRESS\""
+                "echo \"$A\"; pwd"
             )
-            #expect(said.stdout == "1 2\n/usr\n\n")
+            #expect(said.stdout == "1 2\n/usr\n")
             let execs = try lines(
                 await house.run("ps", "-a", "--json", "--label", "job=a").stdout,
                 of: ExecLine.self

@@ -90,7 +90,7 @@ struct StandingTests {
             let forced = try await house.run(
                 "run",
                 "--timeout",
-                "200ms",
+                "1s",
                 "--grace",
                 "200ms",
                 "sh",

@@ -8,11 +8,13 @@ import Testing
 
 @Suite("The log")
 struct LogTests {
-    private func registry(in directory: String) -> ExecSessionRegistry {
-        ExecSessionRegistry(
-            configuration: RegistryConfiguration(stateDirectory: directory),
-            clocks: FakeClocks()
-        )
+    private func registry(
+        in directory: String,
+        configure: (inout RegistryConfiguration) -> Void = { _ in },
+    ) -> ExecSessionRegistry {
+        var configuration = RegistryConfiguration(stateDirectory: directory)
+        configure(&configuration)
+        return ExecSessionRegistry(configuration: configuration, clocks: FakeClocks())
     }
 
     /// Writes a log of three chunks as a server would that is killed after it.
@@ -134,23 +136,72 @@ struct LogTests {
         }
     }
 
+    /// Writes a log that can't be read.
+    private func leaveUnreadableLog(in directory: String) throws -> String {
+        let log = try leaveLog(in: directory)
+        try Files.remove("\(log)/index")
+        try Files.makeDirectories("\(log)/index", permissions: 0o700)
+        return log
+    }
+
     @Test("that can't be read when the next server starts is set aside, and not lost")
     func unreadable() throws {
         try withDirectory { directory in
-            let log = try leaveLog(in: directory)
-            try Files.remove("\(log)/index")
-            try Files.makeDirectories("\(log)/index", permissions: 0o700)
+            let log = try leaveUnreadableLog(in: directory)
             let registry = registry(in: directory)
             let leftovers = registry.adoptLeftovers()
             #expect(leftovers.adopted == 0)
-            #expect(leftovers.unreadable.map(\.log) == [log])
+            #expect(leftovers.unreadable.map(\.path) == [log])
+            #expect(leftovers.unreadable.map(\.isSetAside) == [true])
             #expect(registry.instances().isEmpty)
+            #expect(!Files.exists(log))
             let kept = try #require(try Files.list(registry.unreadableDirectory).first)
             let bytes = try Files.readSmall(
                 "\(registry.unreadableDirectory)/\(kept)/stdout",
                 max: 99
             )
             #expect(bytes == Array("first second".utf8))
+        }
+    }
+
+    @Test("that can't be read nor set aside stays where it is, for the next server")
+    func notSetAside() throws {
+        try withDirectory { directory in
+            let log = try leaveUnreadableLog(in: directory)
+            let registry = registry(in: directory)
+            try Files.writeAtomically(registry.unreadableDirectory, [])
+            let leftovers = registry.adoptLeftovers()
+            #expect(leftovers.unreadable.map(\.path) == [log])
+            #expect(leftovers.unreadable.map(\.isSetAside) == [false])
+            #expect(try Files.readSmall("\(log)/stdout", max: 99) == Array("first second".utf8))
+        }
+    }
+
+    @Test("that has no exec's name is set aside as well")
+    func noName() throws {
+        try withDirectory { directory in
+            let log = "\(directory)/execs/c/a name"
+            try Files.makeDirectories(log, permissions: 0o700)
+            let registry = registry(in: directory)
+            #expect(registry.adoptLeftovers().unreadable.map(\.path) == [log])
+            #expect(try Files.list(registry.unreadableDirectory).count == 1)
+        }
+    }
+
+    @Test("is taken over from an earlier server, however few execs this one keeps")
+    func overTheBounds() throws {
+        try withDirectory { directory in
+            let earlier = registry(in: directory)
+            for name in ["a", "b", "c"] {
+                let instance = try earlier.register(try ExecKey(container: "c", exec: name))
+                instance.stdout.write(Array("text".utf8).span.bytes)
+            }
+            let registry = registry(in: directory) { $0.instancesMax = 2 }
+            #expect(registry.adoptLeftovers().adopted == 3)
+            #expect(registry.instances().compactMap(\.exit?.stdoutBytes) == [4, 4, 4])
+            #expect(throws: ExecError.self) {
+                try registry.register(try ExecKey(container: "c", exec: "d"))
+            }
         }
     }
 

@@ -32,7 +32,7 @@ class FuzzTests(unittest.TestCase):
         rng = random.Random(SEED)
         conversations = record(self.server)
         self.server.remove_all()
-        self.server.settled({"children": 0, "groups": 0, "logs": 0, "descriptors": 0}, seconds=1)
+        self.server.settled({"children": 0, "groups": 0, "logs": 0})
         before = self.server.holdings()
         for number in range(CONVERSATIONS):
             with self.subTest(seed=SEED, conversation=number):

@@ -380,7 +380,8 @@ class TerminalTests(InteropTest):
         self.assertEqual(first.to_the_end().exit.signal, signal.SIGKILL)
 
     def test_what_is_typed_is_input_interrupt_and_end(self):
-        script = "trap 'echo interrupted' INT; echo up; sleep 60; cat; echo bye"
+        wait = "until [ $hit ]; do sleep 0.05; done"
+        script = f"trap 'hit=1; echo interrupted' INT; echo up; {wait}; cat; echo bye"
         stream = self.terminal(script)
         session = Recording(self, stream)
         session.until(b"up\r\n")

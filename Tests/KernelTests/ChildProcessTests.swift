@@ -19,7 +19,7 @@ internal import Testing
         try input.takeWriteEnd().write("go\n")
         let end = try await withLoop { try await $0.end(of: held) }
         #expect(end.code == 3)
-        #expect(throws: Errno.noChild) { try held.child.collect() }
+        #expect(throws: Errno(ECHILD)) { try held.child.collect() }
         #expect(throws: Errno.noSuchProcess) { try held.child.signal(SIGTERM, group: false) }
         #expect(throws: Errno.noSuchProcess) { try held.child.signal(SIGTERM, group: true) }
     }

@@ -77,13 +77,7 @@ internal import Testing
         #expect(try reader.readToEnd().utf8.count == written - 100)
     }
 
-    @Test func `writes and sends several parts in order`() throws {
-        var ends = try Pipe.make()
-        let reader = ends.takeReadEnd()
-        let writer = ends.takeWriteEnd()
-        #expect(try withParts(["one ", "two ", "three"]) { try writer.writev($0) } == 13)
-        #expect(try reader.readText() == "one two three")
-
+    @Test func `sends several parts in order`() throws {
         var pair = try Sockets.pair()
         let near = pair.takeFirst()
         let far = pair.takeSecond()
@@ -102,7 +96,6 @@ internal import Testing
             let writer = ends.takeWriteEnd()
             ends.takeReadEnd().close()
             #expect(throws: Errno.brokenPipe) { try writer.write("x") }
-            #expect(throws: Errno.brokenPipe) { try withParts(["x"]) { try writer.writev($0) } }
             var pair = try Sockets.pair()
             let near = pair.takeFirst()
             pair.takeSecond().close()

@@ -190,7 +190,7 @@ extension EndRow {
             argv: waiting("trap 'exit 0' TERM"),
             code: 0,
             cause: .timeout,
-            change: { $0.timeoutMS = 500 }
+            change: { $0.timeoutMS = 1_000 }
         ),
         EndRow(
             name: "loses its only client",

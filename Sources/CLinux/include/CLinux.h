@@ -12,7 +12,6 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/types.h>
-#include <sys/uio.h>
 
 #include "spawn.h"
 
@@ -32,10 +31,9 @@ int el_openat(int directory, const char *path, int flags, mode_t permissions);
 /// A copy, close-on-exec, numbered `minimum` or above.
 int el_duplicate(int fd, int minimum);
 int el_set_nonblocking(int fd, bool on);
-/// As write(2) and writev(2), but a broken pipe is EPIPE only: no SIGPIPE reaches the thread.
+/// As write(2), but a broken pipe is EPIPE only: no SIGPIPE reaches the thread.
 ssize_t el_write(int fd, const void *bytes, size_t count);
-ssize_t el_writev(int fd, const struct iovec *parts, int count);
-/// Blocks SIGPIPE in the calling thread for good, which makes el_write and el_writev cheaper.
+/// Blocks SIGPIPE in the calling thread for good, which makes el_write cheaper.
 void el_block_sigpipe(void);
 /// As splice(2) from a pipe to a file at `offset`, without waiting.
 ssize_t el_splice_to_file(int pipe, int file, uint64_t offset, size_t count);

@@ -102,9 +102,10 @@ enum ServeCommand: ProgramCommand {
                 "kept the logs of \(leftovers.adopted) execs of an earlier server\n"
             )
         }
-        for (log, reason) in leftovers.unreadable {
+        for leftover in leftovers.unreadable {
+            let place = leftover.isSetAside ? "is in \(registry.unreadableDirectory) now" : "stays there"
             context.console.complain(
-                "can't read \(log): \(reason); it is in \(registry.unreadableDirectory) now"
+                "can't read \(leftover.path): \(leftover.reason); it \(place)"
             )
         }
     }

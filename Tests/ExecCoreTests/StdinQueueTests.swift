@@ -1,0 +1,87 @@
+import Testing
+
+@testable import ExecCore
+
+@Suite("An exec's stdin in flight")
+struct StdinQueueTests {
+    private let part = StdinQueue.partBytes
+
+    /// A queue whose whole room is promised to writers 1 to 4, with writer 5 waiting.
+    private func promised() -> StdinQueue {
+        var queue = StdinQueue()
+        for writer: UInt64 in 1...4 { #expect(queue.join(writer) == part) }
+        #expect(queue.join(5) == 0)
+        return queue
+    }
+
+    private func front(of queue: StdinQueue) -> [UInt8]? {
+        queue.withFront { bytes in bytes.withUnsafeBytes { Array($0) } }
+    }
+
+    @Test("never has room promised for more than 256 KiB")
+    func bound() {
+        #expect(StdinQueue.bytesMax == 4 * part)
+        var queue = promised()
+        #expect(queue.join(6) == 0)
+        // In the order in which they came.
+        #expect(queue.leave(2) == 5)
+        #expect(queue.leave(5) == 6)
+        #expect(queue.leave(6) == nil)
+        #expect(queue.join(7) == part)
+    }
+
+    @Test("forgets a writer that leaves while it waits")
+    func waitingLeft() {
+        var queue = promised()
+        #expect(queue.join(6) == 0)
+        #expect(queue.leave(5) == nil)
+        #expect(queue.leave(1) == 6)
+    }
+
+    @Test("counts a writer's bytes after it has left, until they are taken")
+    func orphaned() {
+        var queue = promised()
+        queue.append([1, 2, 3], from: 1)
+        queue.append([4], from: 2)
+        queue.append([5], from: 1)
+        #expect(queue.leave(1) == nil)
+        #expect(queue.take(2) == (1, nil))
+        #expect(front(of: queue) == [3])
+        #expect(queue.take(1) == (1, nil))
+        #expect(queue.take(1) == (2, nil))
+        #expect(queue.take(1) == (1, 5))
+        #expect(queue.isEmpty)
+        #expect(queue.leave(5) == nil)
+        #expect(queue.join(6) == part)
+    }
+
+    @Test("lets nobody wait once nothing is taken any more, and says whose bytes were lost")
+    func dropped() {
+        var queue = promised()
+        queue.append([1, 2, 3], from: 1)
+        queue.append([4, 5], from: 2)
+        queue.appendEnd([4])
+        _ = queue.take(1)
+        let left = queue.drop()
+        #expect(left.dropped == [1: 2, 2: 2])
+        #expect(left.promisedTo == [5])
+        #expect(queue.isEmpty)
+        for writer: UInt64 in 6...20 { #expect(queue.join(writer) == part) }
+        #expect(queue.drop().promisedTo.isEmpty)
+    }
+
+    @Test("takes nothing after its end, and one end where several stand together")
+    func ends() {
+        var queue = StdinQueue()
+        queue.appendEnd([4])
+        queue.appendEnd([4])
+        #expect(queue.take(1) == (0, nil))
+        #expect(queue.isEmpty)
+        _ = queue.join(1)
+        queue.append([1], from: 1)
+        queue.close()
+        queue.append([2], from: 1)
+        #expect(queue.take(1) == (1, nil))
+        #expect(queue.isEmpty)
+    }
+}
