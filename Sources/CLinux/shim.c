@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/sockios.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -84,6 +86,14 @@ ssize_t el_write(int fd, const void *bytes, size_t count) {
 ssize_t el_splice_to_file(int pipe, int file, uint64_t offset, size_t count) {
     off64_t position = (off64_t)offset;
     ANSWER(splice(pipe, NULL, file, &position, count, SPLICE_F_MOVE | SPLICE_F_NONBLOCK));
+}
+
+int el_undelivered_bytes(int socket) {
+    int protocol = 0, count = 0;
+    socklen_t length = sizeof protocol;
+    if (getsockopt(socket, SOL_SOCKET, SO_PROTOCOL, &protocol, &length) < 0) return 0;
+    if (protocol != IPPROTO_TCP || ioctl(socket, SIOCOUTQ, &count) < 0) return 0;
+    return count;
 }
 
 int el_bytes_waiting(int fd) {

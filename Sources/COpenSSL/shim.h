@@ -41,6 +41,11 @@ static inline int eo_system_error(unsigned long code) {
     return ERR_SYSTEM_ERROR(code) ? ERR_GET_REASON(code) : 0;
 }
 
+/// What the context's message callback is handed for this connection.
+static inline void eo_set_message_argument(SSL *ssl, void *argument) {
+    SSL_set_msg_callback_arg(ssl, argument);
+}
+
 static inline bool eo_kernel_sends(SSL *ssl) {
     return BIO_get_ktls_send(SSL_get_wbio(ssl));
 }

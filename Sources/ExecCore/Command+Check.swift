@@ -6,6 +6,7 @@ extension Command {
     func check(logBytesMin: UInt64) throws(ExecError) {
         guard let program = argv.first else { throw Self.invalid("argv is empty") }
         guard !program.isEmpty else { throw Self.invalid("argv[0] is empty") }
+        try Self.checkSize(argv: argv, labels: labels)
         for (index, argument) in argv.enumerated() {
             try Self.refuseNUL(argument, "argv[\(index)]")
         }
@@ -29,6 +30,20 @@ extension Command {
             throw Self.invalid(
                 "limits.log_bytes_max is \(limits.logBytesMax); it is \(logBytesMin) at least, "
                     + "or 0 for no limit"
+            )
+        }
+    }
+
+    /// Everybody who asks for an exec is told these: together they must not fill a message.
+    static let toldBytesMax = 1 << 20
+
+    static func checkSize(argv: [String], labels: [String: String]) throws(ExecError) {
+        let count = labels.reduce(argv.reduce(0) { $0 + $1.utf8.count }) {
+            $0 + $1.key.utf8.count + $1.value.utf8.count
+        }
+        guard count <= toldBytesMax else {
+            throw invalid(
+                "argv and labels have \(count) bytes; they may have \(toldBytesMax) together"
             )
         }
     }

@@ -8,13 +8,16 @@ extension ExecInstance {
     ///
     /// Throws INVALID_ARGUMENT for a size that no terminal can have, FAILED_PRECONDITION where the exec
     /// has no terminal.
-    package func resize(to size: WindowSize) throws(ExecError) {
+    package func resize(
+        to size: WindowSize,
+        done: @escaping @Sendable () -> Void = {},
+    ) throws(ExecError) {
         guard command?.terminal != nil else {
             throw ExecError(.failedPrecondition, "\(key) has no terminal")
         }
         try size.check("resize")
-        guard exit == nil else { return }
-        controller.withLock { $0 }?.resize(to: size)
+        guard exit == nil, let controller = controller.withLock({ $0 }) else { return done() }
+        controller.resize(to: size, done: done)
     }
 
     /// Its terminal has been given this size: every viewer is told, the newest where it is slow.

@@ -72,11 +72,13 @@ public final class ExecInstance: Sendable {
 
     /// Tells everybody how an exec that somebody else runs has ended: all viewers after their last
     /// byte, all who wait, and all who ask until the retention ends. The first call counts; returns
-    /// the exit that holds.
+    /// the exit that holds. Of the message, 64 KiB are kept.
     @discardableResult
     public func finish(code: Int32, signal: Int32 = 0, message: String = "") -> Exit {
         let reason: ExitReason = signal == 0 ? .natural : .signal
-        return finish(Exit(code: code, reason: reason, signal: signal, message: message))
+        // All that is told of an exec has to fit a message.
+        let kept = String(decoding: message.utf8.prefix(64 << 10), as: UTF8.self)
+        return finish(Exit(code: code, reason: reason, signal: signal, message: kept))
     }
 
     /// Waits for the exit. Cancelling the task throws CANCELLED and changes nothing else.

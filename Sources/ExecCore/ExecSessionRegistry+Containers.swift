@@ -120,11 +120,19 @@ extension ExecInstance {
 extension ResourceUsage {
     fileprivate mutating func add(_ other: ResourceUsage) {
         cpuPercent += other.cpuPercent
-        memoryBytes += other.memoryBytes
-        memoryLimitBytes += other.memoryLimitBytes
-        ioReadBytes += other.ioReadBytes
-        ioWriteBytes += other.ioWriteBytes
-        pids += other.pids
+        memoryBytes = memoryBytes.saturatingSum(other.memoryBytes)
+        memoryLimitBytes = memoryLimitBytes.saturatingSum(other.memoryLimitBytes)
+        ioReadBytes = ioReadBytes.saturatingSum(other.ioReadBytes)
+        ioWriteBytes = ioWriteBytes.saturatingSum(other.ioWriteBytes)
+        pids = pids.saturatingSum(other.pids)
+    }
+}
+
+extension FixedWidthInteger {
+    /// A limit is whatever somebody has asked for: two of them may be more than a number holds.
+    fileprivate func saturatingSum(_ other: Self) -> Self {
+        let (sum, isOver) = addingReportingOverflow(other)
+        return isOver ? .max : sum
     }
 }
 

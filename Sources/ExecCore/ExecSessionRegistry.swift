@@ -37,11 +37,13 @@ public final class ExecSessionRegistry: Sendable {
 
     /// Registers an exec that the caller runs, or whose output it feeds in.
     ///
-    /// Throws ALREADY_EXISTS where the key is taken, RESOURCE_EXHAUSTED at a bound.
+    /// Throws ALREADY_EXISTS where the key is taken, RESOURCE_EXHAUSTED at a bound, INVALID_ARGUMENT
+    /// where the labels have more than 1 MiB.
     public func register(
         _ key: ExecKey,
         labels: [String: String] = [:],
     ) throws(ExecError) -> ExecInstance {
+        try Command.checkSize(argv: [], labels: labels)
         switch try enter(key, labels: labels) {
         case .made(let instance):
             return instance

@@ -156,8 +156,9 @@ final class ProcessController: @unchecked Sendable {
     }
 
     /// Changes the terminal's size. Of several, the one that takes its turn last holds.
-    func resize(to size: WindowSize) {
+    func resize(to size: WindowSize, done: @escaping @Sendable () -> Void) {
         loop.execute { [self] in
+            defer { done() }
             // It can only fail once the exit has been told.
             if let size = try? terminal?.resize(to: size) { instance.resized(to: size) }
         }

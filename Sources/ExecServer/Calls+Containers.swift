@@ -9,8 +9,15 @@ extension Calls {
         guard request.includeResourceUsage else {
             return call.succeed(try registry.status(of: request.containerID))
         }
-        try ask(call) { (done) throws(ExecError) in
-            try registry.status(of: request.containerID, done: done)
+        // Each exec of it is looked at on its own loop, and the answer is large: one at a time.
+        let answered = connection.asks(Connection.askedMax)
+        do throws(ExecError) {
+            try ask(call, telling: { _ in answered() }) { (done) throws(ExecError) in
+                try registry.status(of: request.containerID, done: done)
+            }
+        } catch {
+            answered()
+            throw error
         }
     }
 

@@ -7,8 +7,14 @@ internal import Wire
 
 extension Connection {
     private static let outboxBytesMax = 1 << 20
+    /// For how long calls are heard before the others have their turn, by the clock: some answers are
+    /// short, and not short work.
+    private static let hearingTime = Duration.milliseconds(2)
+    /// What this peer may have asked of other loops that is not answered yet.
+    static let askedMax = 64
 
     func read() {
+        if closing == .lingering { return discard() }
         // What has come before has its turn first.
         guard unheard.isEmpty else { return flush() }
         do throws(TransportFailure) {
@@ -36,12 +42,16 @@ extension Connection {
     /// Cuts frames off, as long as the peer takes the answers, and keeps the rest for then.
     private func hear(_ bytes: RawSpan) {
         do throws(NotFrames) {
+            hearingEnd = SystemClocks().now + Self.hearingTime
+            isHeardOut = false
             let count = try decoder.decode(
                 bytes,
                 payloadBytesMax: { admission.payloadBytesMax },
-                while: { mayHear },
+                while: { mayHear && !isHeardOut },
             ) { header, payload in receive(header, payload) }
-            if count < bytes.byteCount { unheard = bytes.copy(count..<bytes.byteCount) }
+            guard count < bytes.byteCount else { return }
+            unheard = bytes.copy(count..<bytes.byteCount)
+            if mayHear { scheduleFlush() }
         } catch {
             context.log.warning(
                 "not a ttrpc client",
@@ -51,8 +61,33 @@ extension Connection {
         }
     }
 
-    /// Whether the peer takes the answers that it has asked for.
-    var mayHear: Bool { outbox.count < Self.outboxBytesMax }
+    /// Whether the peer takes the answers that it has asked for, and the other loops keep up with it.
+    var mayHear: Bool { outbox.count < Self.outboxBytesMax && asked < Self.askedMax }
+
+    /// Something is asked of another loop. Returns what to call, from any thread, once it is done.
+    func asks(_ weight: Int = 1) -> @Sendable () -> Void {
+        asked += weight
+        return { [self] in
+            loop.execute { [self] in
+                let wasFull = !mayHear
+                asked -= weight
+                if wasFull { scheduleFlush() }
+            }
+        }
+    }
+
+    /// The peer has been told all: only its end is waited for.
+    private func discard() {
+        do throws(TransportFailure) {
+            let scratch = loop.scratch
+            let count = try socket.lend { (socket) throws(TransportFailure) in
+                try socket.read(into: scratch)
+            }
+            if let count = count ?? nil, count == 0 { close("the peer closed it, too") }
+        } catch {
+            close("reading failed: \(error)")
+        }
+    }
 
     /// Hears what was put off.
     func hearTheRest() {
@@ -75,7 +110,9 @@ extension Connection {
             )
         }
         switch header.type {
-        case .request: receiveRequest(header, payload)
+        case .request:
+            receiveRequest(header, payload)
+            if SystemClocks().now >= hearingEnd { isHeardOut = true }
         case .data: receiveData(header, payload)
         default: break
         }

@@ -15,6 +15,7 @@ extension Connection {
 
     /// Writes until there is nothing to say, the socket is full, or the turn is over.
     func flush() {
+        if closing == .lingering { return }
         // What has been queued meanwhile may be enough not to listen to the peer any more.
         if isBlocked { return setInterest(writable: true) }
         let batch = context.batch(of: loop)
@@ -98,8 +99,8 @@ extension Connection {
         switch closing {
         case .afterViewers where streams.all.contains { $0.isToBeSeenOut }: break
         case .afterWriting where !held.isEmpty: break
-        case .afterViewers, .afterWriting: return close("everything has been said")
-        case .no: break
+        case .afterViewers, .afterWriting: return closeOnceDelivered()
+        case .no, .lingering: break
         }
         if !unheard.isEmpty { hearTheRest() }
         setInterest(writable: false)

@@ -22,6 +22,11 @@ final class Connection: ReadinessHandler, LoopTarget, @unchecked Sendable {
     var decoder = FrameDecoder()
     /// What one read has brought beyond what may be answered now.
     var unheard: [UInt8] = []
+    /// When the present turn of hearing ends, and whether it has.
+    var hearingEnd = Instant(nanoseconds: 0)
+    var isHeardOut = false
+    /// What other loops do for this peer now: while there is too much of it, it is not heard.
+    var asked = 0
     private(set) var streams: StreamTable
     /// Streams that may have something to send.
     var ready = TurnQueue()
@@ -31,6 +36,8 @@ final class Connection: ReadinessHandler, LoopTarget, @unchecked Sendable {
     /// Whole control frames, after the rest of a frame that is half written.
     var outbox: [UInt8] = []
     private var authenticationTimer: TimerID?
+    private var lingerTimer: TimerID?
+    private static let lingerTime = Duration.seconds(5)
     /// Answers to wrong tokens, which wait, in the order in which they came.
     private(set) var held: [Int: TimerID] = [:]
     private var heldSoFar = 0
@@ -43,6 +50,8 @@ final class Connection: ReadinessHandler, LoopTarget, @unchecked Sendable {
         case afterViewers
         /// The peer is not admitted: once it has been told.
         case afterWriting
+        /// Once the peer has closed it: all has been said, and not all of it has arrived.
+        case lingering
     }
 
     init(
@@ -174,7 +183,7 @@ final class Connection: ReadinessHandler, LoopTarget, @unchecked Sendable {
 
     /// Queues whole control frames.
     func send(_ frames: [UInt8]) {
-        guard socket != nil else { return }
+        guard socket != nil, closing != .lingering else { return }
         outbox += frames
         scheduleFlush()
     }
@@ -209,14 +218,38 @@ final class Connection: ReadinessHandler, LoopTarget, @unchecked Sendable {
         registration = nil
         socket.close()
         if let authenticationTimer { loop.cancel(authenticationTimer) }
+        if let lingerTimer { loop.cancel(lingerTimer) }
         for timer in held.values { loop.cancel(timer) }
+        endStreams()
+        outbox = []
+        unheard = []
+        context.remove(self)
+    }
+
+    /// Everything has been said. A machine that is sent something for a closed socket forgets what that
+    /// has not delivered yet, and the peer may say something at any time: so what is still on its way is
+    /// waited for, until the peer has closed its side as well.
+    func closeOnceDelivered() {
+        let isDelivered = socket.lend { !Sockets.hasUndelivered($0.descriptor) } ?? true
+        if isDelivered { return close("everything has been said") }
+        closing = .lingering
+        endStreams()
+        unheard = []
+        socket.lend {
+            $0.sayEnd()
+            Sockets.shutdownWrites($0.descriptor)
+        }
+        watch(for: .readable)
+        lingerTimer = loop.schedule(after: Self.lingerTime) { [weak self] in
+            self?.close("it did not take everything in time")
+        }
+    }
+
+    private func endStreams() {
         for stream in streams.all {
             _ = streams.remove(stream.id)
             stream.ended()
         }
         ready.removeAll()
-        outbox = []
-        unheard = []
-        context.remove(self)
     }
 }

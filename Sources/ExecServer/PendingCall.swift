@@ -6,7 +6,8 @@ internal import Wire
 /// A unary call that is answered later: once, by whichever of its answer, its own time and its
 /// deadline comes first, or never, where its connection goes first.
 ///
-/// Belongs to the connection's loop; `finish` may be called from any thread.
+/// Its answer is made when there is room for it, as a stream's messages are: many calls that are answered
+/// at once fill no memory. Belongs to the connection's loop; `finish` may be called from any thread.
 final class PendingCall: ServerStream, @unchecked Sendable {
     // Unchecked: what changes is touched on the connection's loop only.
     let id: UInt32
@@ -14,6 +15,8 @@ final class PendingCall: ServerStream, @unchecked Sendable {
     private let timeoutNano: Int64
     private var timers: [TimerID] = []
     private var waiter: (instance: ExecInstance, id: UInt64)?
+    private var answer: (() -> [UInt8])?
+    private var isOpen = false
     private var isOver = false
 
     init(id: UInt32, timeoutNano: Int64, connection: Connection) {
@@ -27,6 +30,7 @@ final class PendingCall: ServerStream, @unchecked Sendable {
 
     /// Keeps the call open; `late` answers it if nothing else has after that time.
     func open(answeringAfter time: Duration? = nil, late: (() -> Void)? = nil) {
+        isOpen = true
         connection.open(self)
         if let time, let late {
             timers.append(connection.loop.schedule(after: time) { late() })
@@ -50,7 +54,17 @@ final class PendingCall: ServerStream, @unchecked Sendable {
     func succeed(_ message: some WireMessage) {
         guard !isOver else { return }
         isOver = true
-        connection.end(id, with: Frames.response(message, streamID: id))
+        let frame = { [id] in Frames.response(message, streamID: id) }
+        guard isOpen else { return connection.end(id, with: frame()) }
+        stopWaiting()
+        answer = frame
+        connection.markReady(id)
+    }
+
+    func pull(into batch: OutgoingBatch, bytesMax: Int) -> StreamTurn {
+        guard let answer else { return .idle }
+        connection.end(id, with: answer())
+        return .control
     }
 
     /// Answers with an exec's info or a failure. From any thread.
@@ -69,6 +83,11 @@ final class PendingCall: ServerStream, @unchecked Sendable {
 
     func ended() {
         isOver = true
+        answer = nil
+        stopWaiting()
+    }
+
+    private func stopWaiting() {
         for timer in timers { connection.loop.cancel(timer) }
         timers = []
         if let waiter { waiter.instance.cancelOnExit(waiter.id) }

@@ -50,8 +50,10 @@ final class SessionStream: ServerStream, Wakeable, LoopTarget, @unchecked Sendab
                 ExecError(.invalidArgument, "the stream ended before its Start message")
             )
         case .viewing(let viewer, _):
-            // No more from this client: if it was the last that could, the exec's stdin ends.
-            stdin?.leave(viewer.instance, closing: true)
+            // No more from this client: if it was the last that could, the exec's stdin ends. Its token
+            // may be worth less by now, or gone, and this stream with it.
+            let mayClose = connection.mayControl
+            stdin?.leave(viewer.instance, closing: mayClose)
             stdin = nil
         case .over: break
         }
@@ -132,15 +134,26 @@ final class SessionStream: ServerStream, Wakeable, LoopTarget, @unchecked Sendab
             // It may have ended just now: then the exit, which is on its way, is the answer.
             let target = Target.exec(instance.key)
             try connection.audited(.signal, on: target) { (entry) throws(ExecError) in
+                let answered = connection.asks()
                 do throws(ExecError) {
-                    try instance.signal(signal) { entry.tell($0) }
+                    try instance.signal(signal) { error in
+                        entry.tell(error)
+                        answered()
+                    }
                 } catch {
+                    answered()
                     if instance.exit == nil { throw error }
                     entry.tell(error)
                 }
             }
         case .resize(let size):
-            try instance.resize(to: size)
+            let answered = connection.asks()
+            do throws(ExecError) {
+                try instance.resize(to: size, done: answered)
+            } catch {
+                answered()
+                throw error
+            }
         case .start, .credit, .detach:
             preconditionFailure("handled before")
         }

@@ -160,6 +160,11 @@ package enum Sockets {
         return raw.numeric?.description ?? "unknown"
     }
 
+    /// Whether what was sent by TCP is not all with the other machine yet. A Unix socket delivers at once.
+    package static func hasUndelivered(_ socket: borrowing Descriptor) -> Bool {
+        el_undelivered_bytes(socket.number) > 0
+    }
+
     /// Tells the other side that nothing more comes; reading goes on. Fine where it is gone.
     package static func shutdownWrites(_ socket: borrowing Descriptor) {
         shutdown(socket.number, Int32(SHUT_WR))

@@ -18,6 +18,14 @@ final class TLSChannel {
     /// What is to be told when all that came before it has been read.
     private var readFailure: TransportFailure?
     private var isBroken = false
+    /// Handshake messages since the last read began; where OpenSSL finds it.
+    private let messages = UnsafeMutablePointer<Int>.allocate(capacity: 1)
+
+    /// OpenSSL reads on for as long as there are some, and each has it make new keys: a peer that sends
+    /// nothing else would keep the thread.
+    private static let messagesMax = 32
+    /// Records that one read takes, since they may be of one byte each.
+    private static let recordsMax = 64
 
     /// Over `socket`, which outlives this. A client checks that the certificate names `host`, a name
     /// or an address.
@@ -31,6 +39,8 @@ final class TLSChannel {
             throw TLSFailure(message: OpenSSLErrors.take())
         }
         self.ssl = ssl
+        messages.initialize(to: 0)
+        eo_set_message_argument(ssl, messages)
         guard SSL_set_fd(ssl, socket.number) == 1 else {
             throw TLSFailure(message: OpenSSLErrors.take())
         }
@@ -42,7 +52,19 @@ final class TLSChannel {
         }
     }
 
-    deinit { SSL_free(ssl) }
+    deinit {
+        SSL_free(ssl)
+        messages.deallocate()
+    }
+
+    /// OpenSSL has taken a handshake message; `count` is the channel's `messages`. From the one that is
+    /// too many on, it reads nothing any more.
+    static func tookMessage(_ ssl: OpaquePointer?, _ count: UnsafeMutableRawPointer?) {
+        guard let count = count?.assumingMemoryBound(to: Int.self) else { return }
+        count.pointee += 1
+        guard count.pointee > messagesMax else { return }
+        SSL_set_shutdown(ssl, SSL_get_shutdown(ssl) | SSL_RECEIVED_SHUTDOWN)
+    }
 
     private func expect(_ host: String) throws(TLSFailure) {
         let flags = X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT
@@ -94,12 +116,16 @@ final class TLSChannel {
 // MARK: - Reading and writing
 
 extension TLSChannel {
-    /// Reads until the socket is empty or `buffer` full; then `hasUnread`. Nil: nothing yet; 0: the end.
+    /// Reads until the socket is empty, or the most that one read takes; then `hasUnread`. Nil: nothing
+    /// yet; 0: the end.
     func read(into buffer: UnsafeMutableRawBufferPointer) throws(TransportFailure) -> Int? {
         if let readFailure { throw readFailure }
         hasUnread = false
+        messages.pointee = 0
         var filled = 0
-        while filled < buffer.count {
+        var records = 0
+        while filled < buffer.count, records < Self.recordsMax {
+            records += 1
             do throws(TransportFailure) {
                 switch try readRecord(into: buffer, &filled) {
                 case .done: continue
@@ -182,6 +208,10 @@ extension TLSChannel {
         let answer = call(ssl)
         if answer > 0 { return .done }
         let number = errno
+        if messages.pointee > Self.messagesMax {
+            isBroken = true
+            throw .tls(TLSFailure(message: "the peer changes its keys without end"))
+        }
         switch SSL_get_error(ssl, answer) {
         case SSL_ERROR_WANT_READ: return .wantsToRead
         case SSL_ERROR_WANT_WRITE: return .wantsToWrite

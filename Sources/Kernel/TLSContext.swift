@@ -69,6 +69,9 @@ package final class TLSContext: @unchecked Sendable {
         eo_read_ahead(raw, readAheadBytes)
         // An idle connection has no buffers.
         eo_release_buffers(raw)
+        SSL_CTX_set_msg_callback(raw) { isSent, _, kind, _, _, ssl, count in
+            if isSent == 0, kind == SSL3_RT_HANDSHAKE { TLSChannel.tookMessage(ssl, count) }
+        }
         // Without it a key with a passphrase would have OpenSSL ask for that on the terminal.
         SSL_CTX_set_default_passwd_cb(raw) { _, _, _, _ in -1 }
         return raw

@@ -42,9 +42,12 @@ class Closed(Exception):
 class Connection:
     """One connection, and any number of calls on it at once. For one thread."""
 
-    def __init__(self, address):
+    def __init__(self, address, over=None):
+        """By a socket that is connected already, where one is given."""
         kind, _, rest = address.partition(":")
-        if kind == "unix":
+        if over:
+            self._socket = over
+        elif kind == "unix":
             self._socket = socket.socket(socket.AF_UNIX)
             self._socket.settimeout(TIMEOUT)
             try:

@@ -88,6 +88,23 @@ struct AuditTests {
         #expect(!log.text.contains("secret"))
     }
 
+    @Test("shows a name that would move a terminal's cursor, or break its line, as numbers")
+    func controls() async throws {
+        let log = LogLines()
+        try await Service.run(options: { $0.log = log.log() }) { service in
+            let name = "a\u{1B}[2J\u{9B}2J\u{85}\u{2028}b"
+            let request = ExecSignalRequest(
+                containerID: name,
+                execID: "e",
+                signal: SignalRequest(SIGCONT)
+            )
+            _ = try RawClient(service).call(.execSignal, request, id: 3)
+            #expect(log.text.contains("a\\u001b[2J\\u009b2J\\u0085\\u2028b"))
+            let controls = log.text.unicodeScalars.filter { $0.properties.generalCategory == .control }
+            #expect(controls.allSatisfy { $0 == "\n" })
+        }
+    }
+
     @Test("goes to a file as well, 0600, where the server's log is to say less")
     func file() async throws {
         let file = try TokensFile(Self.tokens)

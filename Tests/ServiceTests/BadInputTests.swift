@@ -62,22 +62,37 @@ struct BadInputTests {
         }
     }
 
-    @Test("A peer that asks and does not read is heard no longer, until it reads")
-    func unreadAnswers() async throws {
+    /// Calls whose answers are large: all execs of a container, made at once or when others were asked.
+    enum LargeAnswer: CaseIterable, Sendable { case list, status }
+
+    @Test(
+        "A peer that asks and does not read is heard no longer, until it reads",
+        arguments: LargeAnswer.allCases
+    )
+    func unreadAnswers(answer: LargeAnswer) async throws {
         try await besideAHonestClient { service, client in
             for number in 0..<200 {
                 let key = try ExecKey(container: "many", exec: "e\(number)")
                 let text = String(repeating: "x", count: 1_000)
                 _ = try service.registry.register(key, labels: ["text": text])
             }
+            let (method, payload) =
+                switch answer {
+                case .list: ("ExecList", ExecListRequest(containerID: "many").encode())
+                case .status:
+                    (
+                        "ContainerStatus",
+                        ContainerStatusRequest(containerID: "many", includeResourceUsage: true)
+                            .encode()
+                    )
+                }
             let others = try (0..<service.loopCount).map { _ in try RawClient(service) }
             let ids = (0..<400).map { UInt32($0 * 2 + 3) }
             let before = try residentBytes()
             // All in one write, and so in one read of the server's; 80 MiB of answers.
             try client.write(
                 try ids.flatMap { id in
-                    let payload = ExecListRequest(containerID: "many").encode()
-                    let request = CallRequest(method: "ExecList", payload: payload)
+                    let request = CallRequest(method: method, payload: payload)
                     return try Frames.request(request, streamID: id)
                 }
             )
@@ -85,8 +100,13 @@ struct BadInputTests {
             for other in others + others { try expectAlive(other) }
             #expect(try residentBytes() < before + 16 << 20)
             for id in ids {
-                let answer = try decode(ExecListResponse.self, try client.response(id).payload)
-                #expect(answer.execs.count == 200)
+                let payload = try client.response(id).payload
+                switch answer {
+                case .list:
+                    #expect(try decode(ExecListResponse.self, payload).execs.count == 200)
+                case .status:
+                    #expect(try decode(ContainerStatus.self, payload).execs.count == 200)
+                }
             }
         }
     }

@@ -71,6 +71,53 @@ struct ConnectionLimitTests {
         }
     }
 
+    @Test("Calls that are much work and have short answers leave others their turn")
+    func turns() async throws {
+        try await Service.run(options: { $0.loopCount = 1 }) { service in
+            for number in 0..<500 {
+                let key = try ExecKey(container: "many", exec: "e\(number)")
+                _ = try service.registry.register(key)
+            }
+            let (greedy, other) = (try RawClient(service), try RawClient(service))
+            let nothing = ExecListRequest(labels: ["there": "is none"]).encode()
+            let ids = (0..<1_500).map { UInt32($0 * 2 + 3) }
+            let calls = try ids.flatMap { id in
+                let request = CallRequest(method: "ExecList", payload: nothing)
+                return try Frames.request(request, streamID: id)
+            }
+            let clock = ContinuousClock()
+            let begin = clock.now
+            try greedy.write(calls)
+            _ = try greedy.response(3)
+            #expect(try other.call(.execStop, ExecStopRequest(containerID: "no", execID: "no"), id: 3).status != nil)
+            let waited = clock.now - begin
+            for id in ids.dropFirst() { #expect(try greedy.response(id).status == nil) }
+            #expect(waited < (clock.now - begin) / 4)
+        }
+    }
+
+    @Test("What everybody is told of an exec fits a message, whoever made it")
+    func toldBytes() async throws {
+        try await Service.run { service in
+            let large = String(repeating: "x", count: 1 << 20)
+            let argv = try service.run(["true", large], as: "a").failure
+            #expect(argv?.code == .invalidArgument)
+            #expect(argv?.message.contains("they may have 1048576 together") == true)
+            let labels = try service.run(["true"], as: "b") { $0.labels = ["l": large] }.failure
+            #expect(labels?.code == .invalidArgument)
+            let key = try ExecKey(container: "test", exec: "c")
+            let error = #expect(throws: ExecError.self) {
+                try service.registry.register(key, labels: [large: "x"])
+            }
+            #expect(error?.code == .invalidArgument)
+            #expect(service.registry.instances().isEmpty)
+            let published = try service.registry.register(key, labels: ["l": String(large.dropLast())])
+            let exit = published.finish(code: 0, message: large)
+            #expect(exit.message.utf8.count == 64 << 10)
+            #expect(try RawClient(service).attach("test", "c", id: 3).info.exit == exit)
+        }
+    }
+
     @Test("Whoever does not read the answers is not listened to, and then gets them all")
     func unreadAnswers() async throws {
         try await Service.run { service in

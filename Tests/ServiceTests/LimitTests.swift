@@ -44,6 +44,30 @@ struct LimitTests {
     }
 
     @Test(
+        "of memory may be more together than a number holds",
+        .enabled(if: canBeHad, "no cgroup with limits can be made here")
+    )
+    func hugeMemory() async throws {
+        try await Service.run { service in
+            let client = try RawClient(service)
+            let ids = (1...5).map { UInt32($0 * 2 + 1) }
+            for id in ids {
+                var command = Command(["sleep", "60"])
+                command.limits.memoryBytesMax = 1 << 62 - 4096
+                try client.start(
+                    Start(containerID: "c", execID: "e\(id)", command: command),
+                    id: id
+                )
+                _ = try client.ready(id)
+            }
+            let request = ContainerStatusRequest(containerID: "c", includeResourceUsage: true)
+            let answer = try client.call(.containerStatus, request, id: 101)
+            let usage = try decode(ContainerStatus.self, answer.payload).resourceUsage
+            #expect(usage?.memoryLimitBytes == .max)
+        }
+    }
+
+    @Test(
         "of memory kill what passes them, and the exit says so",
         .enabled(if: canBeHad, "no cgroup with limits can be made here")
     )

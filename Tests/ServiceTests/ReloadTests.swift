@@ -76,6 +76,27 @@ struct ReloadTests {
         }
     }
 
+    @Test("lets nobody end a stdin by leaving who may not write to it any more")
+    func halfClose() async throws {
+        let file = try TokensFile("bob run \(Self.bob)\neve run \(Self.eve)")
+        let path = file.path
+        try await Service.run(options: { $0.tokensFile = path }) { service in
+            let bob = try RawClient(service, token: Self.bob)
+            let command = shell("echo up; exec cat", stdin: true)
+            try bob.start(Start(containerID: "c", execID: "e", command: command), id: 3)
+            _ = try bob.ready(3)
+            try file.write("bob view \(Self.bob)\neve run \(Self.eve)")
+            service.server.reload()
+            try bob.sendEnd(id: 3)
+            // Answered after that was heard.
+            #expect(try signal(bob, id: 5) == .permissionDenied)
+            let eve = try RawClient(service, token: Self.eve)
+            _ = try eve.attach("c", "e", id: 3)
+            try eve.send(SessionRequest.stdin(Array("still open\n".utf8)), id: 3)
+            try eve.waitForOutput("still open\n", 3)
+        }
+    }
+
     @Test("of a file that is wrong, open to others or gone keeps what was, and logs why")
     func wrong() async throws {
         let file = try TokensFile("bob run \(Self.bob)")

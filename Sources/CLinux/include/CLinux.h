@@ -40,6 +40,8 @@ ssize_t el_splice_to_file(int pipe, int file, uint64_t offset, size_t count);
 /// Gives back to the disk what `length` bytes from `offset` on take; they read as zeros, and the file
 /// keeps its size. EOPNOTSUPP where the file system can't.
 int el_punch_hole(int fd, uint64_t offset, uint64_t length);
+/// How many bytes a TCP socket has sent that the other machine has not confirmed; 0 for other sockets.
+int el_undelivered_bytes(int socket);
 /// How many bytes can be read now, of a pipe or a terminal.
 int el_bytes_waiting(int fd);
 /// How many bytes a pipe holds before its writer waits. EPERM: more than its user may have.
