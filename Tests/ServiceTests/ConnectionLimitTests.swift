@@ -74,13 +74,13 @@ struct ConnectionLimitTests {
     @Test("Calls that are much work and have short answers leave others their turn")
     func turns() async throws {
         try await Service.run(options: { $0.loopCount = 1 }) { service in
-            for number in 0..<500 {
+            for number in 0..<300 {
                 let key = try ExecKey(container: "many", exec: "e\(number)")
                 _ = try service.registry.register(key)
             }
             let (greedy, other) = (try RawClient(service), try RawClient(service))
             let nothing = ExecListRequest(labels: ["there": "is none"]).encode()
-            let ids = (0..<1_500).map { UInt32($0 * 2 + 3) }
+            let ids = (0..<400).map { UInt32($0 * 2 + 3) }
             let calls = try ids.flatMap { id in
                 let request = CallRequest(method: "ExecList", payload: nothing)
                 return try Frames.request(request, streamID: id)
