@@ -37,7 +37,8 @@ final class Connection: ReadinessHandler, LoopTarget, @unchecked Sendable {
     var outbox: [UInt8] = []
     private var authenticationTimer: TimerID?
     private var lingerTimer: TimerID?
-    private static let lingerTime = Duration.seconds(5)
+    private static let lingerTimeMin = Duration.milliseconds(50)
+    private static let lingerTimeMax = Duration.seconds(2)
     /// Answers to wrong tokens, which wait, in the order in which they came.
     private(set) var held: [Int: TimerID] = [:]
     private var heldSoFar = 0
@@ -228,9 +229,8 @@ final class Connection: ReadinessHandler, LoopTarget, @unchecked Sendable {
 
     /// Everything has been said. A machine that is sent something for a closed socket forgets what that
     /// has not delivered yet, and the peer may say something at any time: so what is still on its way is
-    /// waited for, until the peer has closed its side as well.
+    /// waited for, or that the peer has closed its side as well.
     func closeOnceDelivered() {
-        let isDelivered = socket.lend { !Sockets.hasUndelivered($0.descriptor) } ?? true
         if isDelivered { return close("everything has been said") }
         closing = .lingering
         endStreams()
@@ -240,10 +240,20 @@ final class Connection: ReadinessHandler, LoopTarget, @unchecked Sendable {
             Sockets.shutdownWrites($0.descriptor)
         }
         watch(for: .readable)
-        lingerTimer = loop.schedule(after: Self.lingerTime) { [weak self] in
-            self?.close("it did not take everything in time")
+        linger(for: Self.lingerTimeMin)
+    }
+
+    /// Looks ever more rarely whether all has arrived, since no event tells of it.
+    private func linger(for time: Duration) {
+        lingerTimer = loop.schedule(after: time) { [weak self] in
+            guard let self else { return }
+            if isDelivered { return close("everything has arrived") }
+            if time > Self.lingerTimeMax { return close("it did not take everything in time") }
+            linger(for: time * 2)
         }
     }
+
+    private var isDelivered: Bool { socket.lend { !Sockets.hasUndelivered($0.descriptor) } ?? true }
 
     private func endStreams() {
         for stream in streams.all {
