@@ -63,15 +63,16 @@ public final class Session: Sendable {
     /// Sends stdin. Returns when all of it has been handed to the connection, which the exec's appetite
     /// decides: at most what it has credit for is on its way.
     ///
-    /// ABORTED, once after a break: how much of what was sent before it arrived can't be known.
+    /// ABORTED, once after a break: how much of what was sent before it arrived can't be known. These
+    /// bytes were not sent; or in part, where the cause is ``StdinPartlySent``.
     /// FAILED_PRECONDITION: the session is over. A cancelled task gets CANCELLED at once; a part may
     /// have been sent.
     public func send(_ bytes: [UInt8]) async throws(ExecError) {
         try await ask { driver, done in driver.send(bytes, done: done) }
     }
 
-    /// Tells the exec that its stdin has ended; of a terminal, types the end-of-file character. Fails as
-    /// ``send(_:)`` does.
+    /// Tells the exec that its stdin has ended, again after each break; of a terminal, types the
+    /// end-of-file character, once. Fails as ``send(_:)`` does.
     public func closeStdin() async throws(ExecError) {
         try await ask { driver, done in driver.closeStdin(done: done) }
     }

@@ -245,7 +245,10 @@ extension SessionDriver {
             lastSequence: ready.lastSequence,
             window: ready.info.window,
         )
-        stdin.attached(credit: ready.stdinCredit)
+        let stdinUncertain = stdin.attached(
+            credit: ready.stdinCredit,
+            isTerminal: ready.info.tty,
+        )
         if isFirst {
             let event = SessionEvent.Ready(
                 info: ready.info,
@@ -255,10 +258,11 @@ extension SessionDriver {
             )
             mailbox.put(.ready(event))
         } else {
-            let resumption = SessionEvent.Resumption(stdinUncertain: stdin.isUncertain)
+            let resumption = SessionEvent.Resumption(stdinUncertain: stdinUncertain)
             mailbox.put(.resumed(resumption)) { newest in
-                guard case .resumed = newest else { return false }
-                newest = .resumed(resumption)
+                guard case .resumed(var both) = newest else { return false }
+                both.stdinUncertain = both.stdinUncertain || stdinUncertain
+                newest = .resumed(both)
                 return true
             }
             if let window { tell(resized: window) }

@@ -93,7 +93,7 @@ public enum SessionEvent: Hashable, Sendable {
 
     /// A session that goes on after its connection broke.
     public struct Resumption: Hashable, Sendable {
-        /// Stdin had been sent before the break; how much of it arrived can't be known.
+        /// Stdin was on its way when the connection broke; how much of it arrived can't be known.
         public var stdinUncertain: Bool
 
         /// Makes a resumption.

@@ -254,6 +254,36 @@ import Wire
         #expect(try await session.exit()?.code == 3)
     }
 
+    @Test func `an end of stdin that was lost in a break is sent again, and the bytes before told`()
+        async throws
+    {
+        let server = try FakeServer { event, peer in
+            guard case (let message, let id)? = event.session else { return }
+            switch message {
+            case .start: peer.send(Self.ready(credit: 100), on: id)
+            case .closeStdin where peer.number == 1: peer.close()
+            case .closeStdin:
+                peer.send(Self.exit(last: 0, out: 0, err: 0), on: id)
+                peer.end(id)
+            default: break
+            }
+        }
+        defer { server.stop() }
+        let client = try ExecClient(address: server.address)
+        defer { client.close() }
+        let session = client.run(Self.key, Command(["cat"]))
+        try await session.send([1])
+        try await session.closeStdin()
+        var isUncertain = false
+        var code: Int32?
+        for try await event in session.events {
+            if case .resumed(let resumption) = event { isUncertain = resumption.stdinUncertain }
+            if case .exit(let exit) = event { code = exit.code }
+        }
+        #expect(isUncertain)
+        #expect(code == 3)
+    }
+
     @Test func `a session that is let go of says goodbye, and the connection goes with the last`()
         async throws
     {

@@ -69,7 +69,7 @@ import Wire
         queue.append([1, 2, 3, 4, 5], done: Promise())
         queue.appendEnd(done: Promise())
         #expect(queue.next() == nil)
-        queue.attached(credit: 2)
+        queue.attached(credit: 2, isTerminal: false)
         #expect(queue.next() == .bytes([1, 2]))
         #expect(queue.next() == nil)
         queue.grant(10)
@@ -80,7 +80,7 @@ import Wire
 
     @Test func `a long piece goes in several messages`() {
         var queue = StdinQueue()
-        queue.attached(credit: 1 << 20)
+        queue.attached(credit: 1 << 20, isTerminal: false)
         queue.append([UInt8](repeating: 1, count: 100_000), done: Promise())
         #expect(queue.next() == .bytes([UInt8](repeating: 1, count: 65536)))
         #expect(queue.next() == .bytes([UInt8](repeating: 1, count: 34464)))
@@ -90,7 +90,7 @@ import Wire
     @Test(.timeLimit(.minutes(1)))
     func `a break after stdin was sent is told once`() async throws {
         var queue = StdinQueue()
-        queue.attached(credit: 10)
+        queue.attached(credit: 10, isTerminal: false)
         queue.append([1], done: Promise())
         #expect(queue.next() == .bytes([1]))
         queue.connectionBroke()
@@ -99,28 +99,61 @@ import Wire
         queue.append([2], done: told)
         await #expect(throws: ExecError.self) { try await told.value {} }
         queue.append([3], done: Promise())
-        queue.attached(credit: 10)
+        // An attempt that came to nothing: none was sent since.
+        queue.connectionBroke()
+        #expect(queue.attached(credit: 10, isTerminal: false) == true)
         #expect(queue.next() == .bytes([3]))
+    }
+
+    @Test(.timeLimit(.minutes(1)))
+    func `who has sent a part is told apart from who has sent nothing`() async throws {
+        var queue = StdinQueue()
+        queue.attached(credit: 2, isTerminal: false)
+        let (begun, unsent) = (Promise<Void>(), Promise<Void>())
+        queue.append([1, 2, 3], done: begun)
+        queue.append([4], done: unsent)
+        #expect(queue.next() == .bytes([1, 2]))
+        queue.connectionBroke()
+        let first = await #expect(throws: ExecError.self) { try await begun.value {} }
+        #expect(first?.code == .aborted && first?.cause is StdinPartlySent)
+        let second = await #expect(throws: ExecError.self) { try await unsent.value {} }
+        #expect(second?.code == .aborted && second?.cause == nil)
     }
 
     @Test func `a break before any stdin costs nothing`() {
         var queue = StdinQueue()
-        queue.attached(credit: 0)
+        queue.attached(credit: 0, isTerminal: false)
         queue.append([1], done: Promise())
         queue.connectionBroke()
-        queue.attached(credit: 5)
+        queue.attached(credit: 5, isTerminal: false)
         #expect(queue.next() == .bytes([1]))
         #expect(!queue.isUncertain)
     }
 
-    @Test func `an end without bytes is repeated after a break`() {
+    @Test(arguments: [[], [1]] as [[UInt8]])
+    func `an end is repeated after each break, and bytes before it are told once`(bytes: [UInt8]) {
         var queue = StdinQueue()
-        queue.attached(credit: 5)
+        #expect(queue.attached(credit: 5, isTerminal: false) == false)
+        queue.append(bytes, done: Promise())
+        queue.appendEnd(done: Promise())
+        if !bytes.isEmpty { #expect(queue.next() == .bytes(bytes)) }
+        for round in 1...3 {
+            #expect(queue.next() == .end)
+            #expect(queue.next() == nil)
+            queue.connectionBroke()
+            let isUncertain = queue.attached(credit: 5, isTerminal: false)
+            #expect(isUncertain == (round == 1 && !bytes.isEmpty))
+        }
+    }
+
+    @Test func `an end that is typed at a terminal is not repeated, and told as bytes are`() {
+        var queue = StdinQueue()
+        queue.attached(credit: 5, isTerminal: true)
         queue.appendEnd(done: Promise())
         #expect(queue.next() == .end)
         queue.connectionBroke()
-        queue.attached(credit: 5)
-        #expect(queue.next() == .end)
+        #expect(queue.attached(credit: 5, isTerminal: true) == true)
+        #expect(queue.next() == nil)
     }
 }
 

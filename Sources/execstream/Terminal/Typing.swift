@@ -37,16 +37,17 @@ final class Typing: Sendable {
         return Task.isCancelled ? nil : 0
     }
 
-    /// False: the session is over, which is told elsewhere.
+    /// False: the session is over, which is told elsewhere. A piece of which the exec may have a part is
+    /// not sent again, lest a command be typed twice.
     private func send(_ bytes: [UInt8], to session: Session) async -> Bool {
         while true {
             do throws(ExecError) {
                 try await session.send(bytes)
                 return true
             } catch {
-                // The connection broke, which the user is told. These were not sent: had they been,
-                // it would not be they who are told.
+                // The connection broke, which the user is told.
                 guard error.code == .aborted else { return false }
+                if error.cause is StdinPartlySent { return true }
             }
         }
     }
