@@ -12,6 +12,11 @@ struct OutputLedger {
     private var nextStderr: UInt64?
     /// Where the view began, for as long as nothing has come.
     private var from: View.From
+    /// Of a tail, for as long as nothing has come: the newest chunk when it began.
+    private var tailEnd: UInt64?
+    /// The newest chunk that may be told of before any has come; nil: any. A tail that starts anew may
+    /// begin behind what followed the first one, and that would be missing.
+    private var followed: UInt64?
 
     /// Opens the books for a view that begins at `from`.
     init(from: View.From) {
@@ -21,7 +26,8 @@ struct OutputLedger {
             nextSequence = 1
             nextStdout = 0
             nextStderr = 0
-        case .after(let sequence): nextSequence = sequence + 1
+        // Of the largest number there is the server says that it has not come so far.
+        case .after(let sequence): nextSequence = min(sequence, .max - 1) + 1
         case .live, .tail: nextSequence = nil
         }
     }
@@ -33,12 +39,28 @@ struct OutputLedger {
         return .after(sequence: nextSequence - 1)
     }
 
-    /// The server's answer to the view. A live view begins after `lastSequence`.
+    /// The server's answer to the first view. One that wants nothing of the past, or finds none, begins
+    /// after `lastSequence`.
     mutating func ready(lastSequence: UInt64) {
-        guard case .live = from, nextSequence == nil else { return }
-        // Only the place to resume at. The first chunk is not checked against it, because the
-        // server may have logged one more before the view began.
-        from = .after(sequence: lastSequence)
+        switch from {
+        case .live, .tail(bytes: 0),
+            .tail where lastSequence == 0:
+            // Only the place to resume at. The first chunk is not checked against it, because the
+            // server may have logged one more before the view began.
+            from = .after(sequence: lastSequence)
+        case .tail: tailEnd = lastSequence
+        case .start, .after: break
+        }
+    }
+
+    /// The view goes on after a break, from `resumePoint`: what followed its begin has to come.
+    mutating func resumed() {
+        guard nextSequence == nil else { return }
+        if case .after(let sequence) = from {
+            nextSequence = min(sequence, .max - 1) + 1
+        } else {
+            followed = tailEnd
+        }
     }
 
     /// A chunk. False: it came before, and is to be dropped.
@@ -53,6 +75,8 @@ struct OutputLedger {
             if sequence > nextSequence {
                 throw Self.hole("chunk \(nextSequence) is missing: chunk \(sequence) came")
             }
+        } else if let followed, sequence > followed, sequence - followed > 1 {
+            throw Self.hole("chunk \(followed + 1) is missing: chunk \(sequence) came")
         }
         let expected = stream == .stdout ? nextStdout : nextStderr
         if let expected, expected != offset {
@@ -80,6 +104,8 @@ struct OutputLedger {
             if gap.firstSequence > nextSequence {
                 throw Self.hole("chunk \(nextSequence) is missing before a gap")
             }
+        } else if let followed, gap.firstSequence > followed, gap.firstSequence - followed > 1 {
+            throw Self.hole("chunk \(followed + 1) is missing before a gap")
         }
         var news = gap
         news.firstSequence = nextSequence ?? gap.firstSequence
@@ -110,7 +136,7 @@ struct OutputLedger {
     func exit(_ exit: Exit) throws(ExecError) {
         // Output that a process left behind writes after the exit is logged, but in no total.
         let mayBeMore = !exit.drained
-        try check(nextSequence.map { $0 - 1 }, exit.lastSequence, "chunks", mayBeMore)
+        try check(lastCome, exit.lastSequence, "chunks", mayBeMore)
         try check(nextStdout, exit.stdoutBytes, "bytes of stdout", mayBeMore)
         try check(nextStderr, exit.stderrBytes, "bytes of stderr", mayBeMore)
     }
@@ -118,8 +144,11 @@ struct OutputLedger {
     /// The end of a view that does not follow, without an exit: everything up to the chunk that was
     /// the last when it began has to be here.
     func end(lastSequence: UInt64) throws(ExecError) {
-        try check(nextSequence.map { $0 - 1 }, lastSequence, "chunks", true)
+        try check(lastCome, lastSequence, "chunks", true)
     }
+
+    /// The last chunk that has come or was not wanted; nil: not known.
+    private var lastCome: UInt64? { nextSequence.map { $0 - 1 } ?? followed }
 
     private func check(
         _ seen: UInt64?,

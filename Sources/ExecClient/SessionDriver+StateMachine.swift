@@ -73,7 +73,11 @@ extension SessionDriver.StateMachine {
         backoff = Backoff(limit: resumeLimit)
         let isNews = window != windowTold
         windowTold = window
-        guard firstReady == nil else { return (false, isNews ? window : nil) }
+        guard firstReady == nil else {
+            // One that does not follow wants nothing that came meanwhile.
+            if !view.noFollow { ledger.resumed() }
+            return (false, isNews ? window : nil)
+        }
         firstReady = lastSequence
         ledger.ready(lastSequence: lastSequence)
         return (true, nil)

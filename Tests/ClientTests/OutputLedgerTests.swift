@@ -1,4 +1,5 @@
 import ExecModel
+import Kernel
 import Testing
 
 @testable import ExecClient
@@ -152,6 +153,70 @@ import Testing
         #expect(live.resumePoint == .after(sequence: 12))
         live.ready(lastSequence: 20)
         #expect(live.resumePoint == .after(sequence: 12))
+    }
+
+    @Test(arguments: [0, 3])
+    func `a tail that shows nothing resumes where it began`(bytes: UInt64) throws {
+        let last: UInt64 = bytes == 0 ? 12 : 0
+        var ledger = OutputLedger(from: .tail(bytes: bytes))
+        ledger.ready(lastSequence: last)
+        #expect(ledger.resumePoint == .after(sequence: last))
+        ledger.resumed()
+        #expect {
+            _ = try ledger.output(sequence: last + 2, offset: 9, stream: .stdout, count: 1)
+        } throws: { Self.isDataLoss($0) }
+        #expect(try ledger.output(sequence: last + 1, offset: 9, stream: .stdout, count: 1))
+    }
+
+    @Test func `a tail that starts anew has to reach back to where it began`() throws {
+        var ledger = OutputLedger(from: .tail(bytes: 3))
+        ledger.ready(lastSequence: 12)
+        #expect(ledger.resumePoint == .tail(bytes: 3))
+        ledger.resumed()
+        #expect {
+            _ = try ledger.output(sequence: 14, offset: 0, stream: .stdout, count: 3)
+        } throws: { Self.isDataLoss($0) }
+        #expect {
+            _ = try ledger.gap(
+                Gap(firstSequence: 14, lastSequence: 15, stdoutBytes: 1, stderrBytes: 0),
+            )
+        } throws: { Self.isDataLoss($0) }
+        #expect { try ledger.exit(Self.exit(last: 13, out: 1, err: 0)) } throws: {
+            Self.isDataLoss($0)
+        }
+        try ledger.exit(Self.exit(last: 12, out: 1, err: 0))
+        for first: UInt64 in [9, 13] {
+            var ledger = ledger
+            #expect(try ledger.output(sequence: first, offset: 0, stream: .stdout, count: 3))
+        }
+    }
+
+    @Test(arguments: [true, false])
+    func `a view that does not follow wants nothing of what came while it was away`(
+        noFollow: Bool,
+    ) throws {
+        var view = View()
+        view.from = .tail(bytes: 3)
+        view.noFollow = noFollow
+        var machine = SessionDriver.StateMachine(view: view, resumeLimit: .seconds(30))
+        _ = machine.starting()
+        _ = try machine.ready(lastSequence: 12, window: nil)
+        _ = machine.lost(ExecError(.unavailable, "cut"), now: Instant(nanoseconds: 0))
+        #expect(machine.starting() == .tail(bytes: 3))
+        _ = try machine.ready(lastSequence: 20, window: nil)
+        var code: ExecError.Code?
+        do throws(ExecError) {
+            _ = try machine.output(sequence: 20, offset: 90, stream: .stdout, count: 3)
+        } catch {
+            code = error.code
+        }
+        #expect(code == (noFollow ? nil : .dataLoss))
+    }
+
+    @Test func `the largest number there is costs nothing`() throws {
+        var ledger = OutputLedger(from: .after(sequence: .max))
+        ledger.ready(lastSequence: 3)
+        #expect(try !ledger.output(sequence: 4, offset: 0, stream: .stdout, count: 1))
     }
 
     private static func exit(last: UInt64, out: UInt64, err: UInt64) -> Exit {

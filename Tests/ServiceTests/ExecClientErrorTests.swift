@@ -30,6 +30,21 @@ struct ExecClientErrorTests {
         }
     }
 
+    @Test("say that an exec has not come so far, whatever the number", arguments: [9, UInt64.max])
+    func outOfRange(_ sequence: UInt64) async throws {
+        try await Service.run { service in
+            try await service.withClient { client in
+                try await client.run(try key(), shell("echo one")).exit()
+                var view = View()
+                view.from = .after(sequence: sequence)
+                let error = try await failure {
+                    try await client.attach(try key(), view: view).exit()
+                }
+                #expect(error.code == .outOfRange)
+            }
+        }
+    }
+
     @Test("refuse another command, and a publication, under a name that is taken")
     func alreadyExists() async throws {
         try await Service.run { service in

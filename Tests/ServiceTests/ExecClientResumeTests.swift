@@ -78,6 +78,23 @@ struct ExecClientResumeTests {
         }
     }
 
+    @Test("misses nothing of what comes while it is away, although it wanted nothing of the past")
+    func tailOfNothing() async throws {
+        try await withProxy { proxy, client, direct in
+            let publisher = direct.publish(try key())
+            try await publisher.write(Array("past\n".utf8), to: .stdout)
+            _ = try await direct.list()
+            var view = View()
+            view.from = .tail(bytes: 0)
+            let session = client.attach(try key(), view: view)
+            var iterator = session.events.makeAsyncIterator()
+            _ = try await iterator.next(isolation: nil)
+            proxy.cut()
+            try await publisher.write(Array("1\n".utf8), to: .stdout)
+            try await iterator.output("1\n")
+        }
+    }
+
     @Test("never starts a command twice")
     func exactlyOnce() async throws {
         try await withProxy(limits: [250, 300, 350, 400, 450, 500]) { _, client, direct in
