@@ -15,6 +15,8 @@ final class ClientCore {
     private var connection: ClientConnection?
     /// Calls that wait for the connection to stand, the oldest first.
     private var waiting: [Call] = []
+    /// Calls whose time has not come; at most one for each session and subscription.
+    private var delayed: [Call] = []
     private var isClosed = false
 
     /// Nothing is connected yet.
@@ -40,6 +42,17 @@ final class ClientCore {
         if connection == nil { connect() }
     }
 
+    /// As above, but not before `delay`. The call is told at once where the client is closed meanwhile.
+    func start(_ call: Call, after delay: Duration?) {
+        guard let delay, !isClosed else { return start(call) }
+        delayed.append(call)
+        loop.schedule(after: delay) { [weak self] in
+            guard let self else { return }
+            delayed.removeAll { $0 === call }
+            if !call.isOver { start(call) }
+        }
+    }
+
     /// The payload of a Hello.
     var hello: [UInt8] { HelloRequest(client: options.clientName, token: token).encode() }
 
@@ -50,6 +63,8 @@ final class ClientCore {
     func close() {
         isClosed = true
         connection?.close(.clientClosed)
+        waiting += delayed
+        delayed = []
         failWaiting(.clientClosed)
     }
 

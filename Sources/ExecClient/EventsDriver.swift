@@ -10,7 +10,6 @@ final class EventsDriver: CallHandler {
     private var request: ContainerLifecycleRequest
     private let mailbox: Mailbox<LifecycleEvent>
     private var call: Call?
-    private var timer: TimerID?
     private var wasSent = false
     private var brokenSince: Instant?
     private var backoff: Backoff
@@ -26,12 +25,11 @@ final class EventsDriver: CallHandler {
         backoff = Backoff(limit: core.resumeLimit)
     }
 
-    /// Subscribes, as soon as there is a connection.
-    func open() {
-        timer = nil
+    /// Subscribes, as soon as there is a connection; after a break not before `delay`.
+    func open(after delay: Duration? = nil) {
         let call = Call(.containerLifecycle, request: request.encode(), handler: self)
         self.call = call
-        core.start(call)
+        core.start(call, after: delay)
     }
 
     /// Nobody wants events any more.
@@ -68,7 +66,7 @@ final class EventsDriver: CallHandler {
         guard wasSent, error.code == .unavailable,
             let delay = backoff.next(elapsed: now - since)
         else { return end(.failure(error)) }
-        timer = core.loop.schedule(after: delay) { [weak self] in self?.open() }
+        open(after: delay)
     }
 
     private func take(_ event: LifecycleEvent) {
@@ -87,8 +85,6 @@ final class EventsDriver: CallHandler {
 
     private func end(_ result: Result<Void, ExecError>) {
         call = nil
-        if let timer { core.loop.cancel(timer) }
-        timer = nil
         mailbox.finish(result)
     }
 }

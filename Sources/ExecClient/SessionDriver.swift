@@ -13,7 +13,6 @@ final class SessionDriver: CallHandler {
     private let window: SharedWindow
     private var machine: StateMachine
     private var call: Call?
-    private var timer: TimerID?
     var stdin = StdinQueue()
     private var controls = ControlQueue()
 
@@ -31,11 +30,11 @@ final class SessionDriver: CallHandler {
         machine = StateMachine(view: request.view, resumeLimit: core.resumeLimit)
     }
 
-    /// Sends a Start, as soon as there is a connection.
-    func open() {
+    /// Sends a Start, as soon as there is a connection; after a break not before `delay`.
+    func open(after delay: Duration? = nil) {
         let call = Call(.session, handler: self)
         self.call = call
-        core.start(call)
+        core.start(call, after: delay)
     }
 
     /// The caller has lost interest: nothing more is delivered or asked for.
@@ -163,11 +162,7 @@ extension SessionDriver {
         switch next {
         case .nothing: break
         case .fail(let error): end(.failure(error))
-        case .retry(let delay):
-            timer = core.loop.schedule(after: delay) { [weak self] in
-                self?.timer = nil
-                self?.open()
-            }
+        case .retry(let delay): open(after: delay)
         }
     }
 
@@ -181,8 +176,6 @@ extension SessionDriver {
 
     /// Tells everybody who waits that it is over.
     private func settle(_ result: Result<Void, ExecError>, discarding: Bool = false) {
-        if let timer { core.loop.cancel(timer) }
-        timer = nil
         let error: ExecError = if case .failure(let error) = result { error } else { Self.isOver }
         for control in controls.takeAll() { control.done.settle(.failure(error)) }
         stdin.failAll(error)

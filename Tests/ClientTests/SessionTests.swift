@@ -284,6 +284,30 @@ import Wire
         #expect(code == 3)
     }
 
+    @Test func `closing the client ends those who wait for a connection to come back`() async throws
+    {
+        let server = try FakeServer { event, peer in
+            if let (_, id) = event.start { peer.send(Self.ready, on: id) }
+            guard case .request(.containerLifecycle, _, let id) = event else { return }
+            let info = ExecInfo(containerID: "c", execID: "e")
+            peer.send(LifecycleEvent(sequence: 1, unixNS: 1, kind: .started, info: info), on: id)
+        }
+        let client = try ExecClient(address: server.address)
+        let session = client.attach(Self.key)
+        let events = client.containerEvents()
+        _ = try await session.events.first { _ in true }
+        _ = try await events.first { _ in true }
+        server.stop()
+        let exit = Task { try await session.exit() }
+        let event = Task { try await events.first { _ in true } }
+        let sent = Task { try await session.send([1]) }
+        client.close()
+        let error = await #expect(throws: ExecError.self) { try await exit.value }
+        #expect(error?.code == .cancelled)
+        await #expect(throws: ExecError.self) { try await event.value }
+        await #expect(throws: ExecError.self) { try await sent.value }
+    }
+
     @Test func `a session that is let go of says goodbye, and the connection goes with the last`()
         async throws
     {
