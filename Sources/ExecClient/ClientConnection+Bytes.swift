@@ -20,6 +20,7 @@ extension ClientConnection {
             loop.schedule(after: .zero) { [weak self] in self?.read() }
         }
         if count == 0 { return close(broken("the server closed it")) }
+        lastHeard = loop.now
         take(RawSpan(_unsafeBytes: UnsafeRawBufferPointer(rebasing: scratch[..<count])))
         closeIfUnwanted()
     }

@@ -25,6 +25,8 @@ final class ClientConnection: ReadinessHandler {
     /// Runs out while the connection does not stand.
     var timer: TimerID?
     var hello: [UInt8] = []
+    /// When bytes came last.
+    var lastHeard: Instant
 
     /// A connection that is not connected yet.
     init(loop: EventLoop, address: SocketAddress, tls: TLSContext?, owner: ClientCore) {
@@ -32,6 +34,7 @@ final class ClientConnection: ReadinessHandler {
         self.address = address
         self.tls = tls
         self.owner = owner
+        lastHeard = loop.now
     }
 
     /// Whether calls may be made.

@@ -68,6 +68,14 @@ final class ClientCore {
         failWaiting(.clientClosed)
     }
 
+    /// The server has not answered where it should have. A connection on which nothing at all has come
+    /// for so long is taken for broken.
+    func distrust(silence: Duration) {
+        guard let connection, connection.isOpen, loop.now - connection.lastHeard >= silence
+        else { return }
+        connection.close(connection.broken("the server said nothing for \(silence)"))
+    }
+
     private func connect() {
         let connection = ClientConnection(loop: loop, address: address, tls: tls, owner: self)
         self.connection = connection

@@ -29,22 +29,37 @@ extension ExecClient {
     }
 
     /// Waits for an exec's exit, across breaks of the connection of up to
-    /// ``ClientOptions/resumeLimit``. Nil: it had not exited when `timeout` had passed; without one it
-    /// waits for as long as it takes.
+    /// ``ClientOptions/resumeLimit``. Nil: it had not exited when `timeout` had passed, which is noticed
+    /// here also where the server answers no more; without one it waits for as long as it takes.
     public func waitForExit(
         _ key: ExecKey,
         timeout: Duration? = nil,
+    ) async throws(ExecError) -> Exit? {
+        try await waitForExit(key, timeout: timeout, pace: WaitPace())
+    }
+
+    /// As above, in parts of another length.
+    func waitForExit(
+        _ key: ExecKey,
+        timeout: Duration?,
+        pace: WaitPace,
     ) async throws(ExecError) -> Exit? {
         let start = ContinuousClock.now
         // A server that never answered is an error at once; one that did is given time to come back.
         var wasThere = false
         var broken: (since: ContinuousClock.Instant, backoff: Backoff)?
         while true {
-            let left = timeout.map { $0 - (ContinuousClock.now - start) } ?? Self.waitMax
+            let left = timeout.map { $0 - (ContinuousClock.now - start) } ?? pace.part
             if left <= .zero, wasThere { return nil }
             do throws(ExecError) {
-                let part = wasThere ? min(left, Self.waitMax).wholeMilliseconds : 0
-                if let exit = try await wait(key, timeoutMS: part).exit { return exit }
+                let part = wasThere ? min(left, pace.part) : .zero
+                let limit = (wasThere ? part : pace.part) + pace.answering
+                guard let info = try await wait(key, part, within: limit) else {
+                    if let timeout, ContinuousClock.now - start >= timeout { return nil }
+                    runtime.execute { $0.distrust(silence: limit) }
+                    throw Self.unanswered(limit)
+                }
+                if let exit = info.exit { return exit }
                 wasThere = true
                 broken = nil
             } catch {
@@ -59,6 +74,35 @@ extension ExecClient {
                 guard (try? await Task.sleep(for: sleep)) != nil else { throw .callerCancelled }
             }
         }
+    }
+
+    /// Waits for an exec's exit for at most `part`. Nil: no answer came `within` this time.
+    private func wait(
+        _ key: ExecKey,
+        _ part: Duration,
+        within limit: Duration,
+    ) async throws(ExecError) -> ExecInfo? {
+        let result = await withTaskGroup(of: Result<ExecInfo?, ExecError>.self) { group in
+            group.addTask {
+                do throws(ExecError) {
+                    return .success(try await self.wait(key, timeoutMS: part.wholeMilliseconds))
+                } catch {
+                    return .failure(error)
+                }
+            }
+            group.addTask {
+                let hasPassed = (try? await Task.sleep(for: limit)) != nil
+                return hasPassed ? .success(nil) : .failure(.callerCancelled)
+            }
+            defer { group.cancelAll() }
+            return await group.next() ?? .success(nil)
+        }
+        return try result.get()
+    }
+
+    private static func unanswered(_ limit: Duration) -> ExecError {
+        let message = "the server did not answer within \(limit)"
+        return ExecError(.unavailable, message, cause: ConnectionBroken())
     }
 
     /// The execs of one container, or of all; those that carry all `labels`.
@@ -108,9 +152,14 @@ extension ExecClient {
         let request = ExecRemoveRequest(containerID: key.containerID, execID: key.execID)
         return try await unary(.execRemove, request, as: ExecControlResponse.self).info
     }
+}
 
-    /// One wait's length: below what idle connections are cut after, so that a break is noticed.
-    private static let waitMax = Duration.seconds(60)
+/// How a long wait is cut into parts.
+struct WaitPace {
+    /// One part's length: below what idle connections are cut after, so that a break is noticed.
+    var part = Duration.seconds(60)
+    /// How long the answer may take beyond that.
+    var answering = Duration.seconds(2)
 }
 
 extension Duration {

@@ -1,7 +1,8 @@
-import ExecClient
 import Kernel
 import Testing
 import Wire
+
+@testable import ExecClient
 
 @Suite(.timeLimit(.minutes(1))) struct UnaryCallTests {
     @Test func `an answer comes back as a value`() async throws {
@@ -136,6 +137,41 @@ import Wire
             try await client.waitForExit(Self.key)
         }
         #expect(exit?.code == 7)
+    }
+
+    @Test func `a wait ends when its time has passed, also where no answer comes`() async throws {
+        let server = try FakeServer { event, peer in Self.answerAtOnce(event, peer) }
+        defer { server.stop() }
+        let exit = try await ExecClient.withClient(address: server.address) { client in
+            let pace = WaitPace(answering: .milliseconds(1))
+            return try await client.waitForExit(Self.key, timeout: .milliseconds(1), pace: pace)
+        }
+        #expect(exit == nil)
+    }
+
+    @Test func `a connection on which a wait is not answered makes room for another`() async throws
+    {
+        let server = try FakeServer { event, peer in
+            if peer.number == 1 { return Self.answerAtOnce(event, peer) }
+            guard case .request(.execWait, _, let id) = event else { return }
+            var info = ExecInfo(containerID: "c", execID: "e")
+            info.exit = Exit(code: 7, reason: .natural)
+            peer.respond(ExecWaitResponse(info: info), on: id)
+        }
+        defer { server.stop() }
+        let exit = try await ExecClient.withClient(address: server.address) { client in
+            let pace = WaitPace(part: .milliseconds(20), answering: .milliseconds(1))
+            return try await client.waitForExit(Self.key, timeout: nil, pace: pace)
+        }
+        #expect(exit?.code == 7)
+    }
+
+    /// Answers what asks for no time, and nothing else.
+    private static func answerAtOnce(_ event: FakeServer.Event, _ peer: Peer) {
+        guard case .request(.execWait, let payload, let id) = event,
+            let request = try? ExecWaitRequest.decode(payload.span.bytes), request.timeoutMS == 0
+        else { return }
+        peer.respond(ExecWaitResponse(info: ExecInfo(containerID: "c", execID: "e")), on: id)
     }
 
     @Test func `closing the client fails what waits, and what comes after`() async throws {
