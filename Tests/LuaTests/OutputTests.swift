@@ -115,6 +115,39 @@ struct OutputTests {
     }
 }
 
+@Suite("Output that the server could not keep", .timeLimit(.minutes(1)))
+struct LostOutputTests {
+    @Test("is told to who reads its stream from the log, and what follows it still comes")
+    func lost() async throws {
+        try await Stage.run(.server) { stage in
+            let client = try ExecClient(address: "unix:\(stage.directory)/socket")
+            defer { client.close() }
+            let key = try ExecKey(container: "test", exec: "one")
+            var command = Command(["sh", "-c", "head -c 5000000 /dev/zero >&2; echo end"])
+            command.limits.logBytesMax = 1 << 20
+            try await client.run(key, command).exit()
+            let stderr = Follower(key, .stderr, after: 0, client: client)
+            let error = await #expect(throws: ExecError.self) { try await stderr.next(max: .max) }
+            #expect(error?.code == .dataLoss)
+            let rest = try await Self.rest(of: stderr)
+            #expect((1..<5_000_000).contains(rest.count))
+            // Of this one nothing is lost.
+            let stdout = Follower(key, .stdout, after: 0, client: client)
+            let text = try await Self.rest(of: stdout)
+            #expect(String(decoding: text, as: UTF8.self) == "end\n")
+        }
+    }
+
+    private static func rest(of follower: Follower) async throws -> [UInt8] {
+        var all: [UInt8] = []
+        while true {
+            let piece = try await follower.next(max: .max)
+            if piece.isEmpty { return all }
+            all += piece
+        }
+    }
+}
+
 @Suite("Output of real processes", .timeLimit(.minutes(2)))
 struct LargeOutputTests {
     private func check(_ form: Form, _ text: String) async throws {

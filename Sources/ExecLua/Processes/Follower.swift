@@ -19,7 +19,8 @@ final class Follower: @unchecked Sendable {
         self.stream = stream
     }
 
-    /// What comes next of the stream, at most `max` bytes; empty at its end.
+    /// What comes next of the stream, at most `max` bytes; empty at its end. Throws DATA_LOSS in the
+    /// place of what the server could not keep, and goes on behind that.
     func next(max: Int) async throws(ExecError) -> ArraySlice<UInt8> {
         var events = session.events.makeAsyncIterator()
         while rest.isEmpty, !hasEnded {
@@ -27,7 +28,13 @@ final class Follower: @unchecked Sendable {
                 hasEnded = true
                 break
             }
-            if case .output(let chunk) = event, chunk.stream == stream { rest = chunk.bytes[...] }
+            switch event {
+            case .output(let chunk) where chunk.stream == stream: rest = chunk.bytes[...]
+            case .gap(let gap):
+                let count = stream == .stdout ? gap.stdoutBytes : gap.stderrBytes
+                if count > 0 { throw .outputLost("\(count)") }
+            default: break
+            }
         }
         let piece = rest.prefix(max)
         rest = rest.dropFirst(piece.count)
@@ -35,4 +42,14 @@ final class Follower: @unchecked Sendable {
     }
 
     func close() { session.close() }
+}
+
+extension ExecError {
+    /// So many bytes of output will not come.
+    static func outputLost(_ count: String) -> ExecError {
+        ExecError(
+            .dataLoss,
+            "\(count) bytes of output are lost: the server could not keep them"
+        )
+    }
 }

@@ -215,8 +215,7 @@ extension ScriptProcess {
         // A view that catches up has gaps only where the server could not write its log, or where
         // that has a limit.
         case .gap(let gap):
-            let what = "\(gap.stdoutBytes) + \(gap.stderrBytes) bytes of output are lost"
-            ended(.failure(ExecError(.dataLoss, "\(what): the server could not keep them")))
+            ended(.failure(.outputLost("\(gap.stdoutBytes) + \(gap.stderrBytes)")))
         default: break
         }
     }
