@@ -40,17 +40,20 @@ final class ClientConnection: ReadinessHandler {
     /// Whether calls may be made.
     var isOpen: Bool { machine.isOpen }
 
-    /// Begins to connect, and to authenticate after that. Within `timeout` it stands or is over.
+    /// Begins to connect, and to authenticate after that. Within `timeout` it stands or is over; to
+    /// resolve the host's name may take time besides.
     func connect(hello: [UInt8], timeout: Duration) {
         self.hello = hello
-        timer = loop.schedule(after: timeout) { [weak self] in
-            guard let self else { return }
-            close(ExecError(.unavailable, "\(address) did not answer within \(timeout)"))
-        }
         do throws(SocketFailure) {
             candidates = try Sockets.resolve(address).reversed()
         } catch {
             return closeLater(ExecError(.unavailable, error.description, cause: error))
+        }
+        // Resolving blocks, and the loop's time has stood still meanwhile.
+        let resolving = SystemClocks().now - loop.now
+        timer = loop.schedule(after: resolving + timeout) { [weak self] in
+            guard let self else { return }
+            close(ExecError(.unavailable, "\(address) did not answer within \(timeout)"))
         }
         connectNext(unreachable(.notFound))
     }
