@@ -6,7 +6,11 @@ extension ExecClient {
     ///
     /// Comes back by itself after a break, after the last event it has seen, for up to
     /// ``ClientOptions/resumeLimit``. A consumer that is 1,000 events behind loses the newest, and
-    /// ``LifecycleEvent/missed`` of the next one says how many.
+    /// ``LifecycleEvent/missed`` of the next one says how many. Before the first event there is no place
+    /// to come back to: what happens during a break is then not told.
+    ///
+    /// OUT_OF_RANGE, after a break: it is another server, or the same one started anew. Begin again, and
+    /// list the execs.
     /// `afterSequence` is the last event that was seen; 0: only what comes from now on.
     public func containerEvents(
         _ container: String? = nil,

@@ -7,7 +7,8 @@ internal import Wire
 /// Holds at most `eventsMax` events for its consumer; those that come on top are counted and dropped.
 final class EventsDriver: CallHandler {
     private let core: ClientCore
-    private var request: ContainerLifecycleRequest
+    private let containerID: String
+    private var ledger: EventLedger
     private let mailbox: Mailbox<LifecycleEvent>
     private var call: Call?
     private var wasSent = false
@@ -20,13 +21,18 @@ final class EventsDriver: CallHandler {
     /// A subscription that has not begun.
     init(core: ClientCore, request: ContainerLifecycleRequest, mailbox: Mailbox<LifecycleEvent>) {
         self.core = core
-        self.request = request
+        containerID = request.containerID
+        ledger = EventLedger(afterSequence: request.afterSequence)
         self.mailbox = mailbox
         backoff = Backoff(limit: core.resumeLimit)
     }
 
     /// Subscribes, as soon as there is a connection; after a break not before `delay`.
     func open(after delay: Duration? = nil) {
+        let request = ContainerLifecycleRequest(
+            containerID: containerID,
+            afterSequence: ledger.subscribing(),
+        )
         let call = Call(.containerLifecycle, request: request.encode(), handler: self)
         self.call = call
         core.start(call, after: delay)
@@ -44,11 +50,14 @@ final class EventsDriver: CallHandler {
     }
 
     func message(_ payload: RawSpan) {
-        do throws(DecodeFailure) {
-            take(try LifecycleEvent.decode(payload))
+        do throws(ExecError) {
+            let event = try Self.decode(payload)
+            brokenSince = nil
+            backoff = Backoff(limit: core.resumeLimit)
+            if let news = try ledger.take(event) { deliver(news) }
         } catch {
             call?.abandon()
-            end(.failure(ExecError(.internalError, error.message, cause: error)))
+            end(.failure(error))
         }
     }
 
@@ -56,7 +65,7 @@ final class EventsDriver: CallHandler {
 
     func response(_ payload: [UInt8]) { end(.success(())) }
 
-    func failed(_ error: ExecError) { end(.failure(error)) }
+    func failed(_ error: ExecError) { end(.failure(ledger.refused(error))) }
 
     func lost(_ error: ExecError) {
         call = nil
@@ -69,10 +78,15 @@ final class EventsDriver: CallHandler {
         open(after: delay)
     }
 
-    private func take(_ event: LifecycleEvent) {
-        brokenSince = nil
-        backoff = Backoff(limit: core.resumeLimit)
-        request.afterSequence = max(request.afterSequence, event.sequence)
+    private static func decode(_ payload: RawSpan) throws(ExecError) -> LifecycleEvent {
+        do throws(DecodeFailure) {
+            return try LifecycleEvent.decode(payload)
+        } catch {
+            throw ExecError(.internalError, error.message, cause: error)
+        }
+    }
+
+    private func deliver(_ event: LifecycleEvent) {
         guard mailbox.count < Self.eventsMax else {
             dropped += 1 + event.missed
             return

@@ -1,6 +1,7 @@
-import ExecClient
 import Testing
 import Wire
+
+@testable import ExecClient
 
 @Suite(.timeLimit(.minutes(1))) struct PublisherTests {
     @Test func `what is published arrives in order, and the exit comes back`() async throws {
@@ -77,8 +78,7 @@ import Wire
                 let request = try? ContainerLifecycleRequest.decode(payload.span.bytes)
             else { return }
             requests.add(request)
-            let next = UInt64(peer.number) * 2 - 1
-            for sequence in next...next + 1 {
+            for sequence in request.afterSequence + 1...UInt64(peer.number) * 2 {
                 peer.send(Self.event(sequence), on: id)
             }
             peer.close()
@@ -92,16 +92,48 @@ import Wire
             if sequences.count == 6 { break }
         }
         #expect(sequences == [1, 2, 3, 4, 5, 6])
-        #expect(requests.all.prefix(3).map(\.afterSequence) == [0, 2, 4])
+        #expect(requests.all.prefix(3).map(\.afterSequence) == [0, 1, 3])
         #expect(requests.all.allSatisfy { $0.containerID == "ci" })
     }
 
-    private static func event(_ sequence: UInt64) -> LifecycleEvent {
+    @Test func `a server that counts anew is told apart: nothing is skipped in silence`() throws {
+        var ledger = EventLedger(afterSequence: 0)
+        #expect(ledger.subscribing() == 0)
+        _ = try ledger.take(Self.event(7))
+        #expect(ledger.subscribing() == 6)
+        // The same one, then one that has come further meanwhile than it keeps.
+        #expect(try ledger.take(Self.event(7)) == nil)
+        #expect(try ledger.take(Self.event(9)) == Self.event(9))
+        #expect(ledger.subscribing() == 8)
+        #expect(try ledger.take(Self.event(20, missed: 11))?.missed == 10)
+        for other in [Self.event(20, at: 2), Self.event(21)] {
+            #expect(ledger.subscribing() == 19)
+            let error = #expect(throws: ExecError.self) { try ledger.take(other) }
+            #expect(error?.code == .outOfRange)
+        }
+        #expect(ledger.refused(ExecError(.outOfRange, "")).message.contains("begin again"))
+    }
+
+    @Test func `the first event is not asked for again, since what follows none is what comes now`()
+        throws
+    {
+        var ledger = EventLedger(afterSequence: 0)
+        _ = try ledger.take(Self.event(1))
+        #expect(ledger.subscribing() == 1)
+        #expect(try ledger.take(Self.event(2)) == Self.event(2))
+    }
+
+    private static func event(
+        _ sequence: UInt64,
+        at unixNS: Int64 = 1,
+        missed: UInt64 = 0,
+    ) -> LifecycleEvent {
         LifecycleEvent(
             sequence: sequence,
-            unixNS: 1,
+            unixNS: unixNS,
             kind: .started,
             info: ExecInfo(containerID: "ci", execID: "e"),
+            missed: missed,
         )
     }
 }
