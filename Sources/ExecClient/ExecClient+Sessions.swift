@@ -24,15 +24,6 @@ extension ExecClient {
         session(SessionPlan(key: key, command: nil, view: view, onDisconnect: nil))
     }
 
-    /// Lends a session to `body`, and closes it after that.
-    public nonisolated(nonsending) func withSession<Result>(
-        _ session: Session,
-        _ body: nonisolated(nonsending) (Session) async throws -> Result,
-    ) async rethrows -> Result {
-        defer { session.close() }
-        return try await body(session)
-    }
-
     private func session(_ plan: SessionPlan) -> Session {
         var plan = plan
         if plan.view.windowBytes == 0 { plan.view.windowBytes = max(1, options.windowBytes) }
