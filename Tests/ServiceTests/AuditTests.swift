@@ -100,7 +100,9 @@ struct AuditTests {
             )
             _ = try RawClient(service).call(.execSignal, request, id: 3)
             #expect(log.text.contains("a\\u001b[2J\\u009b2J\\u0085\\u2028b"))
-            let controls = log.text.unicodeScalars.filter { $0.properties.generalCategory == .control }
+            let controls = log.text.unicodeScalars.filter {
+                $0.properties.generalCategory == .control
+            }
             #expect(controls.allSatisfy { $0 == "\n" })
         }
     }

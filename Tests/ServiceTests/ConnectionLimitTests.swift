@@ -89,7 +89,10 @@ struct ConnectionLimitTests {
             let begin = clock.now
             try greedy.write(calls)
             _ = try greedy.response(3)
-            #expect(try other.call(.execStop, ExecStopRequest(containerID: "no", execID: "no"), id: 3).status != nil)
+            #expect(
+                try other.call(.execStop, ExecStopRequest(containerID: "no", execID: "no"), id: 3)
+                    .status != nil
+            )
             let waited = clock.now - begin
             for id in ids.dropFirst() { #expect(try greedy.response(id).status == nil) }
             #expect(waited < (clock.now - begin) / 4)
@@ -111,7 +114,10 @@ struct ConnectionLimitTests {
             }
             #expect(error?.code == .invalidArgument)
             #expect(service.registry.instances().isEmpty)
-            let published = try service.registry.register(key, labels: ["l": String(large.dropLast())])
+            let published = try service.registry.register(
+                key,
+                labels: ["l": String(large.dropLast())]
+            )
             let exit = published.finish(code: 0, message: large)
             #expect(exit.message.utf8.count == 64 << 10)
             #expect(try RawClient(service).attach("test", "c", id: 3).info.exit == exit)

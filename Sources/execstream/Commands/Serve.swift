@@ -103,7 +103,8 @@ enum ServeCommand: ProgramCommand {
             )
         }
         for leftover in leftovers.unreadable {
-            let place = leftover.isSetAside ? "is in \(registry.unreadableDirectory) now" : "stays there"
+            let place =
+                leftover.isSetAside ? "is in \(registry.unreadableDirectory) now" : "stays there"
             context.console.complain(
                 "can't read \(leftover.path): \(leftover.reason); it \(place)"
             )
