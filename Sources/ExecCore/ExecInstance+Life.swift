@@ -73,11 +73,11 @@ extension ExecInstance {
         return exit
     }
 
-    /// The registry no longer knows it: its name is free, its files go with the last viewer.
-    func removed(trash: String) {
+    /// The registry no longer knows it, and its log was forgotten: the files go with the last viewer.
+    func removed() {
         // Each holds the other: this is where that ends.
         controller.withLock { $0.take() }?.close()
-        log.forget(movingTo: trash)
+        tee.withLock { $0.forget() }
         let isViewed = state.withLock { state in
             state.isRemoved = true
             return state.info.viewers > 0
@@ -89,6 +89,7 @@ extension ExecInstance {
     /// Takes over the log of an earlier server's exec, completed where it must be. False: there is
     /// nothing in it. Throws where it can't be read now, or is no log.
     func recoverLog() throws(Errno) -> Bool {
+        log.takeOver()
         let outcome = try tee.withLock { (tee) throws(Errno) in
             let outcome = try LogRecovery.recover(
                 try log.files(),

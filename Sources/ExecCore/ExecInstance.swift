@@ -132,6 +132,8 @@ extension ExecInstance {
         as stream: ExecStream,
     ) throws(Errno) -> PipeState {
         try tee.withLock { (tee) throws(Errno) -> PipeState in
+            // Whoever writes on writes to nobody.
+            if tee.isForgotten { return .atEnd }
             var result = PipeState.mayHaveMore
             // What was staged before a failing read is published all the same.
             defer { publish(&tee) }
@@ -157,9 +159,11 @@ extension ExecInstance {
     /// What a pipe was like when a transfer from it ended.
     enum PipeState { case empty, mayHaveMore, atEnd }
 
-    /// Appends a copy of `bytes`. After the exit they are kept in the raw file alone.
+    /// Appends a copy of `bytes`. After the exit they are kept in the raw file alone, and nowhere once
+    /// the exec is forgotten.
     func append(_ bytes: RawSpan, as stream: ExecStream) {
         tee.withLock { tee in
+            guard !tee.isForgotten else { return }
             var start = 0
             while start < bytes.byteCount {
                 let count = min(bytes.byteCount - start, chunkBytesMax)

@@ -14,6 +14,15 @@ extension ExecLog {
         }
     }
 
+    /// A new log has lost nothing, whatever lay here before.
+    static func removeTrim(in directory: String) throws(Errno) {
+        do throws(Errno) {
+            try Files.remove("\(directory)/trimmed")
+        } catch .notFound {
+            // As nearly always.
+        }
+    }
+
     /// What an earlier server has written down.
     ///
     /// Throws `.inputOutput` where that is nothing that a server writes.

@@ -15,7 +15,8 @@ extension ExecSessionRegistry {
     ///
     /// A command that can't be run is no error here: its instance exits with START_FAILED. Throws
     /// INVALID_ARGUMENT, ALREADY_EXISTS for another command, RESOURCE_EXHAUSTED, and
-    /// FAILED_PRECONDITION for limits that can't be had here.
+    /// FAILED_PRECONDITION for limits that can't be had here, or where an earlier server's log has its
+    /// place.
     package func start(
         _ key: ExecKey,
         _ command: Command,

@@ -37,17 +37,21 @@ struct RegistryState {
         containers[instance.key.containerID, default: []].insert(instance.key)
     }
 
-    /// Takes an instance out; nil: it is not the one that stands under its key (any more).
-    /// Returns a number that no other removal has.
-    mutating func remove(_ instance: ExecInstance) -> UInt64? {
-        guard instances[instance.key] === instance else { return nil }
+    /// A number that no other removal has.
+    mutating func nextRemoval() -> UInt64 {
+        removals += 1
+        return removals
+    }
+
+    /// Takes an instance out; false: it is not the one that stands under its key (any more).
+    mutating func remove(_ instance: ExecInstance) -> Bool {
+        guard instances[instance.key] === instance else { return false }
         instances[instance.key] = nil
         containers[instance.key.containerID]?.remove(instance.key)
         if containers[instance.key.containerID]?.isEmpty == true {
             containers[instance.key.containerID] = nil
         }
-        removals += 1
-        return removals
+        return true
     }
 
     /// From now on the instance's retention counts.

@@ -13,6 +13,8 @@ public final class ExecSessionRegistry: Sendable {
     package let journal: EventJournal
     package let clocks: any Clocks
     private let state: Mutex<RegistryState>
+    /// Where an earlier server's logs lie that could be neither taken over nor set aside.
+    private let stranded = Mutex<Set<String>>([])
 
     /// Makes an empty registry that keeps its logs under the configuration's state directory.
     public convenience init(configuration: RegistryConfiguration) {
@@ -38,7 +40,8 @@ public final class ExecSessionRegistry: Sendable {
     /// Registers an exec that the caller runs, or whose output it feeds in.
     ///
     /// Throws ALREADY_EXISTS where the key is taken, RESOURCE_EXHAUSTED at a bound, INVALID_ARGUMENT
-    /// where the labels have more than 1 MiB.
+    /// where the labels have more than 1 MiB, and FAILED_PRECONDITION where an earlier server's log has
+    /// its place.
     public func register(
         _ key: ExecKey,
         labels: [String: String] = [:],
@@ -103,13 +106,16 @@ public final class ExecSessionRegistry: Sendable {
         forget(instance)
     }
 
-    /// Forgets all execs whose retention has passed. Returns how many.
+    /// Forgets the execs whose retention has passed, the oldest exits first, `max` of them at most.
+    /// Returns how many.
     @discardableResult
-    package func sweep() -> Int {
+    package func sweep(atMost max: Int = .max) -> Int {
         let retention = configuration.retention
         let now = clocks.now
         var count = 0
-        while let instance = state.withLock({ $0.nextExpired(at: now, retention: retention) }) {
+        while count < max,
+            let instance = state.withLock({ $0.nextExpired(at: now, retention: retention) })
+        {
             forget(instance)
             count += 1
         }
@@ -134,7 +140,7 @@ public final class ExecSessionRegistry: Sendable {
             key: key,
             command: command,
             labels: labels,
-            directory: "\(execsDirectory)/\(key.containerID)/\(key.execID)",
+            directory: directory(of: key),
             configuration: configuration,
             clocks: clocks,
             observer: self,
@@ -143,8 +149,16 @@ public final class ExecSessionRegistry: Sendable {
 
     /// From here on everybody can find the instance, unless its name is taken.
     func enter(_ instance: ExecInstance) throws(ExecError) -> Entry {
-        try state.withLock { (state) throws(ExecError) -> Entry in
+        let isOccupied = isStranded(instance.key)
+        return try state.withLock { (state) throws(ExecError) -> Entry in
             if let existing = state.instances[instance.key] { return .found(existing) }
+            if isOccupied {
+                throw ExecError(
+                    .failedPrecondition,
+                    "a log of an earlier server that can't be read lies in "
+                        + "\(directory(of: instance.key)); move it away first",
+                )
+            }
             try state.checkRoom(for: instance.key)
             state.insert(instance)
             return .made(instance)
@@ -161,10 +175,33 @@ public final class ExecSessionRegistry: Sendable {
 
     var execsDirectory: String { "\(configuration.stateDirectory)/execs" }
 
+    private func directory(of key: ExecKey) -> String {
+        "\(execsDirectory)/\(key.containerID)/\(key.execID)"
+    }
+
     private func forget(_ instance: ExecInstance) {
-        guard let number = state.withLock({ $0.remove(instance) }) else { return }
-        // The clock makes it another name than an earlier process's.
-        instance.removed(trash: "\(execsDirectory)/.removed-\(clocks.unixNS)-\(number)")
+        let number = state.withLock { $0.nextRemoval() }
+        // While the name is taken: who has it next must not find this log in its place. The clock makes
+        // it another path than an earlier process's.
+        instance.log.forget(movingTo: "\(execsDirectory)/.removed-\(clocks.unixNS)-\(number)")
+        if state.withLock({ $0.remove(instance) }) { instance.removed() }
+    }
+}
+
+// MARK: - What an earlier server left, and nobody could read
+
+extension ExecSessionRegistry {
+    /// What lies at these paths, or below, is not to be written over: its names can't be used.
+    func keep(stranded paths: [String]) { stranded.withLock { $0.formUnion(paths) } }
+
+    /// Whether an exec of this name would write over such a log. Somebody may have moved it away.
+    private func isStranded(_ key: ExecKey) -> Bool {
+        let directory = directory(of: key)
+        let above = [execsDirectory, "\(execsDirectory)/\(key.containerID)", directory]
+        let isBelow = stranded.withLock { stranded in
+            !stranded.isEmpty && above.contains { stranded.contains($0) }
+        }
+        return isBelow && Files.exists(directory)
     }
 }
 

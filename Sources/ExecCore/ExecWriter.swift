@@ -2,7 +2,8 @@ internal import ExecModel
 
 /// Feeds one output stream of an exec that somebody else runs. Never waits for a viewer.
 ///
-/// What is written after the exit was told is kept in the log's raw file, and shown to nobody.
+/// What is written after the exit was told is kept in the log's raw file, and shown to nobody. Once the
+/// exec is forgotten it is dropped.
 public struct ExecWriter: ByteSink {
     let instance: ExecInstance
     let stream: ExecStream

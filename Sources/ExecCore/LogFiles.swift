@@ -8,22 +8,53 @@ final class LogFiles: Sendable {
     private let stderr: Descriptor
     private let index: Descriptor
 
-    /// Opens the three files in `directory`, making what is missing (0700, 0600).
-    static func open(in directory: String) throws(Errno) -> LogFiles {
-        try Files.makeDirectories(directory, permissions: 0o700)
-        do throws(Errno) {
-            return try LogFiles(directory)
-        } catch .notFound {
-            // The last other exec of the container has just taken the empty directory away.
-            try Files.makeDirectories(directory, permissions: 0o700)
-            return try LogFiles(directory)
+    /// What is to become of files that are there already, or are not.
+    enum Opening {
+        /// Emptied: they are nobody's any more. What is missing is made (0700, 0600).
+        case new
+        /// Kept. What is missing is made.
+        case kept
+        /// Kept. Nothing is made.
+        case existing
+
+        fileprivate var mode: FileMode {
+            switch self {
+            case .new: .readWriteTruncate(permissions: 0o600)
+            case .kept: .readWriteCreate(permissions: 0o600)
+            case .existing: .readWrite
+            }
         }
     }
 
-    private init(_ directory: String) throws(Errno) {
-        stdout = try Files.open("\(directory)/stdout", .readWriteCreate(permissions: 0o600))
-        stderr = try Files.open("\(directory)/stderr", .readWriteCreate(permissions: 0o600))
-        index = try Files.open("\(directory)/index", .readWriteCreate(permissions: 0o600))
+    /// Opens the three files in `directory`.
+    static func open(
+        in directory: String,
+        _ opening: Opening = .kept,
+    ) throws(Errno) -> LogFiles {
+        if opening == .existing { return try LogFiles(directory, opening.mode) }
+        let files = try make(in: directory, opening.mode)
+        if opening == .new { try ExecLog.removeTrim(in: directory) }
+        return files
+    }
+
+    private static func make(
+        in directory: String,
+        _ mode: FileMode,
+    ) throws(Errno) -> LogFiles {
+        try Files.makeDirectories(directory, permissions: 0o700)
+        do throws(Errno) {
+            return try LogFiles(directory, mode)
+        } catch .notFound {
+            // The last other exec of the container has just taken the empty directory away.
+            try Files.makeDirectories(directory, permissions: 0o700)
+            return try LogFiles(directory, mode)
+        }
+    }
+
+    private init(_ directory: String, _ mode: FileMode) throws(Errno) {
+        stdout = try Files.open("\(directory)/stdout", mode)
+        stderr = try Files.open("\(directory)/stderr", mode)
+        index = try Files.open("\(directory)/index", mode)
     }
 
     /// Lends the file of one stream.

@@ -28,6 +28,8 @@ struct OutputTee {
     private(set) var isSealed = false
     /// How far the streams had come then.
     private(set) var sealedOffsets = StreamOffsets()
+    /// The registry has forgotten the exec: nothing is to be staged any more.
+    private(set) var isForgotten = false
     /// Keeps the log within its limit.
     var trimmer: LogTrimmer
     /// Kept here so that publishing needs no allocation; see `ExecInstance.publish`.
@@ -154,6 +156,12 @@ struct OutputTee {
         guard !isSealed else { return }
         isSealed = true
         sealedOffsets = offsets
+    }
+
+    /// The log is on its way out: what still comes would be kept for nobody.
+    mutating func forget() {
+        isForgotten = true
+        files = nil
     }
 
     /// Closes the files and gives the memory back; what comes after opens them again.

@@ -6,7 +6,7 @@ internal import Kernel
 ///     <state>/lock                              held while the server runs
 ///     <state>/execs/<container>/<exec>/         stdout, stderr, index
 ///     <state>/execs/.removed-<when>-<n>         forgotten, until its last viewer has gone
-///     <state>/unreadable/<container>.<exec>.<when>    what could not be taken over: somebody's to look at
+///     <state>/unreadable/<when>/<container>/<exec>/    what could not be taken over: somebody's to look at
 package struct StateDirectory: ~Copyable {
     private let lock: Descriptor
     package let path: String
@@ -43,11 +43,13 @@ package struct StateDirectory: ~Copyable {
 extension ExecSessionRegistry {
     /// Takes over what an earlier server left in the state directory when it ended without telling
     /// its execs' exits: their logs are completed and can be viewed for the retention's time, with
-    /// an exit that says what is known. One that can't be read now is not lost: it is set aside.
+    /// an exit that says what is known. One that can't be read now is not lost: it is set aside, or, where
+    /// that can't be, kept in its place: no exec of that name is started then.
     ///
     /// Before any exec is registered. The bounds on execs don't hold for those that are there already.
     package func adoptLeftovers() -> Leftovers {
         var leftovers = Leftovers()
+        let aside = "\(unreadableDirectory)/\(clocks.unixNS)"
         for container in leftovers.list(execsDirectory) {
             let directory = "\(execsDirectory)/\(container)"
             if container.hasPrefix(".") {
@@ -63,17 +65,17 @@ extension ExecSessionRegistry {
                         try? Files.removeTree(log)
                     }
                 } catch {
-                    let name = "\(container).\(exec).\(clocks.unixNS)"
                     leftovers.unreadable.append(
                         Leftovers.Unreadable(
                             path: log,
                             reason: "\(error)",
-                            isSetAside: setAside(log, as: name)
+                            isSetAside: setAside(log, as: exec, in: "\(aside)/\(container)")
                         )
                     )
                 }
             }
         }
+        keep(stranded: leftovers.unreadable.filter { !$0.isSetAside }.map(\.path))
         return leftovers
     }
 
@@ -95,10 +97,10 @@ extension ExecSessionRegistry {
         return true
     }
 
-    private func setAside(_ log: String, as name: String) -> Bool {
+    private func setAside(_ log: String, as name: String, in directory: String) -> Bool {
         do throws(Errno) {
-            try Files.makeDirectories(unreadableDirectory, permissions: 0o700)
-            try Files.rename(log, to: "\(unreadableDirectory)/\(name)")
+            try Files.makeDirectories(directory, permissions: 0o700)
+            try Files.rename(log, to: "\(directory)/\(name)")
             return true
         } catch {
             return false

@@ -8,7 +8,11 @@ package enum FileMode: Hashable, Sendable {
     case readOnly
     /// Made where it doesn't exist; kept as it is where it does.
     case readWriteCreate(permissions: UInt32)
+    /// Must exist; kept as it is.
+    case readWrite
     /// Made, or emptied.
+    case readWriteTruncate(permissions: UInt32)
+    /// Made, or emptied; can't be read.
     case writeTruncate(permissions: UInt32)
     /// Made; EEXIST where it exists, a symbolic link included.
     case createNew(permissions: UInt32)
@@ -19,6 +23,8 @@ package enum FileMode: Hashable, Sendable {
         switch self {
         case .readOnly: O_RDONLY
         case .readWriteCreate: O_RDWR | O_CREAT
+        case .readWrite: O_RDWR
+        case .readWriteTruncate: O_RDWR | O_CREAT | O_TRUNC
         case .writeTruncate: O_WRONLY | O_CREAT | O_TRUNC
         case .createNew: O_RDWR | O_CREAT | O_EXCL
         case .append: O_WRONLY | O_CREAT | O_APPEND
@@ -27,9 +33,10 @@ package enum FileMode: Hashable, Sendable {
 
     var permissions: mode_t {
         switch self {
-        case .readOnly: 0
-        case .readWriteCreate(let permissions), .writeTruncate(let permissions),
-            .createNew(let permissions), .append(let permissions):
+        case .readOnly, .readWrite: 0
+        case .readWriteCreate(let permissions), .readWriteTruncate(let permissions),
+            .writeTruncate(let permissions), .createNew(let permissions),
+            .append(let permissions):
             mode_t(permissions)
         }
     }

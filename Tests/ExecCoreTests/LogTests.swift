@@ -157,10 +157,24 @@ struct LogTests {
             #expect(!Files.exists(log))
             let kept = try #require(try Files.list(registry.unreadableDirectory).first)
             let bytes = try Files.readSmall(
-                "\(registry.unreadableDirectory)/\(kept)/stdout",
+                "\(registry.unreadableDirectory)/\(kept)/c/e/stdout",
                 max: 99
             )
             #expect(bytes == Array("first second".utf8))
+            // Its name is free.
+            _ = try registry.register(try ExecKey(container: "c", exec: "e"))
+        }
+    }
+
+    @Test("that can't be read is set aside also where its names are as long as they may be")
+    func longNames() throws {
+        try withDirectory { directory in
+            let name = String(repeating: "n", count: 128)
+            let log = "\(directory)/execs/\(name)/\(name)"
+            try Files.makeDirectories("\(log)/index", permissions: 0o700)
+            let leftovers = registry(in: directory).adoptLeftovers()
+            #expect(leftovers.unreadable.map(\.path) == [log])
+            #expect(leftovers.unreadable.map(\.isSetAside) == [true])
         }
     }
 
@@ -174,6 +188,88 @@ struct LogTests {
             #expect(leftovers.unreadable.map(\.path) == [log])
             #expect(leftovers.unreadable.map(\.isSetAside) == [false])
             #expect(try Files.readSmall("\(log)/stdout", max: 99) == Array("first second".utf8))
+            // No other exec writes over it, until somebody has seen to it.
+            let key = try ExecKey(container: "c", exec: "e")
+            do throws(ExecError) {
+                _ = try registry.register(key)
+                Issue.record("the name was free")
+            } catch {
+                #expect(error.code == .failedPrecondition)
+                #expect(error.message.contains(log))
+            }
+            let other = try registry.register(try ExecKey(container: "c", exec: "other"))
+            try other.stdout.write("its own")
+            try Files.rename(log, to: "\(directory)/elsewhere")
+            try registry.register(key).stdout.write("new")
+            #expect(throws: ExecError.self) { try registry.register(key) }
+            try registry.unregister(key)
+            _ = try registry.register(key)
+        }
+    }
+
+    @Test("of a new exec begins empty, whatever lies in its place")
+    func place() throws {
+        try withDirectory { directory in
+            let log = try leaveLog(in: directory)
+            try Files.writeAtomically("\(log)/trimmed", LogTrim(through: 1).bytes)
+            let registry = registry(in: directory)
+            let instance = try registry.register(try ExecKey(container: "c", exec: "e"))
+            try instance.stdout.write("new")
+            #expect(try Files.readSmall("\(log)/stdout", max: 99) == Array("new".utf8))
+            #expect(try Files.readSmall("\(log)/stderr", max: 99) == [])
+            #expect(try Files.readSmall("\(log)/index", max: 99).count == 24)
+            #expect(!Files.exists("\(log)/trimmed"))
+            // Opened again after its exit it is what it was.
+            instance.finish(code: 0)
+            try instance.stdout.write("late")
+            #expect(try Files.readSmall("\(log)/stdout", max: 99) == Array("newlate".utf8))
+        }
+    }
+
+    @Test("that can't be moved out of its place when it is forgotten is deleted there")
+    func notMoved() throws {
+        try withDirectory { directory in
+            let path = "\(directory)/c/e"
+            let log = ExecLog(directory: path)
+            let files = try log.files()
+            // A directory that is not empty: nothing can be renamed to its place.
+            let trash = "\(directory)/trash"
+            try Files.makeDirectories("\(trash)/taken", permissions: 0o700)
+            log.forget(movingTo: trash)
+            #expect(!Files.exists("\(directory)/c"))
+            #expect(try files.withIndex { try $0.size } == 0)
+        }
+    }
+
+    @Test("that can't be opened for want of descriptors is not taken for lost")
+    func noDescriptors() async {
+        await #expect(processExitsWith: .success) {
+            try withDirectory { directory in
+                let configuration = RegistryConfiguration(stateDirectory: directory)
+                let registry = ExecSessionRegistry(
+                    configuration: configuration,
+                    clocks: FakeClocks()
+                )
+                let instance = try registry.register(try ExecKey(container: "c", exec: "e"))
+                try instance.stdout.write("text")
+                instance.finish(code: 0)
+                var view = View()
+                view.from = .tail(bytes: 10)
+                let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+                var usual = rlimit()
+                getrlimit(resource, &usual)
+                var none = rlimit(rlim_cur: 0, rlim_max: usual.rlim_max)
+                setrlimit(resource, &none)
+                var code: ExecError.Code?
+                do throws(ExecError) {
+                    try instance.attach(view, waker: FakeWaker()).viewer.detach()
+                } catch {
+                    code = error.code
+                }
+                setrlimit(resource, &usual)
+                if code != .unavailable { abort() }
+                try instance.attach(view, waker: FakeWaker()).viewer.detach()
+            }
         }
     }
 

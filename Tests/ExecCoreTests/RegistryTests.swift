@@ -111,6 +111,58 @@ struct RegistryTests {
         }
     }
 
+    @Test("gives a name away only once the log of whoever had it is out of its place")
+    func removalBesideAStart() throws {
+        try withDirectory { directory in
+            let clocks = InterruptingClocks()
+            let registry = ExecSessionRegistry(
+                configuration: RegistryConfiguration(stateDirectory: directory),
+                clocks: clocks
+            )
+            let key = try key("a")
+            try registry.register(key).stdout.write(Array("the old one's".utf8))
+            try registry.instance(key).finish(code: 0)
+            // The removal asks for the time to name the place that the log goes to.
+            clocks.interrupt {
+                guard let early = try? registry.register(key) else { return }
+                try? early.stdout.write(Array("new".utf8))
+            }
+            try registry.remove(key)
+            if (try? registry.instance(key)) == nil {
+                try registry.register(key).stdout.write(Array("new".utf8))
+            }
+            #expect(
+                try Files.readSmall("\(directory)/execs/c/a/stdout", max: 99) == Array("new".utf8)
+            )
+        }
+    }
+
+    @Test("drops what is written to an exec that it has forgotten")
+    func lateWriter() throws {
+        try withRegistry { registry, _ in
+            let instance = try registry.register(try key("a"))
+            try instance.stdout.write(Array("in time".utf8))
+            instance.finish(code: 0)
+            try registry.remove(try key("a"))
+            try instance.stdout.write(Array("late".utf8))
+            let execs = "\(registry.configuration.stateDirectory)/execs"
+            #expect(try Files.list(execs) == [])
+        }
+    }
+
+    @Test("sweeps a few at a time where it is asked to, and loses none")
+    func sweepInParts() throws {
+        try withRegistry { registry, clocks in
+            for number in 0..<7 { try registry.register(try key("e\(number)")).finish(code: 0) }
+            clocks.advance(by: .seconds(300))
+            #expect(registry.sweep(atMost: 3) == 3)
+            #expect(registry.instances().map(\.key.execID) == ["e3", "e4", "e5", "e6"])
+            #expect(registry.sweep(atMost: 3) == 3)
+            #expect(registry.sweep(atMost: 3) == 1)
+            #expect(registry.instances().isEmpty)
+        }
+    }
+
     @Test("refuses a name that is taken, and one more than its bounds allow")
     func bounds() throws {
         try withRegistry({ ($0.instancesMax, $0.instancesPerContainerMax) = (3, 2) }) {

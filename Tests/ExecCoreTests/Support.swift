@@ -27,6 +27,23 @@ final class FakeClocks: Clocks {
     }
 }
 
+/// Clocks that let somebody else have a turn in the middle of what asks for the time.
+final class InterruptingClocks: Clocks {
+    private let interruption = Mutex<(@Sendable () -> Void)?>(nil)
+
+    var now: Instant { Instant(nanoseconds: 1_000_000_000) }
+    var unixNS: Int64 {
+        let body = interruption.withLock { $0.take() }
+        body?()
+        return 1_000_000_000
+    }
+
+    /// Who asks for the Unix time next has to wait for `body`.
+    func interrupt(by body: @escaping @Sendable () -> Void) {
+        interruption.withLock { $0 = body }
+    }
+}
+
 /// Remembers that it was woken.
 final class FakeWaker: Wakeable {
     private let isWoken = Atomic(false)

@@ -31,6 +31,14 @@ internal import Testing
         #expect(Files.parent(of: path) == parent)
     }
 
+    @Test func `opens what is there, as it is or emptied`() throws {
+        let path = "\(directory.path)/f"
+        #expect(throws: Errno.notFound) { _ = try Files.open(path, .readWrite) }
+        try Files.open(path, .readWriteTruncate(permissions: 0o600)).write("text")
+        #expect(try Files.open(path, .readWrite).text(at: 0) == "text")
+        #expect(try Files.open(path, .readWriteTruncate(permissions: 0o600)).text(at: 0) == "")
+    }
+
     @Test func `lists names without the two that are always there`() throws {
         _ = try directory.file("b")
         _ = try directory.file(".hidden")
