@@ -283,3 +283,7 @@ final class ProcessController: @unchecked Sendable {
         instance.finish(exit)
     }
 }
+            // What was written in time may have come in this very turn, and is to be told.
+            if deadline == .drain {
+                for output in outputs { output.drainNow() }
+            }

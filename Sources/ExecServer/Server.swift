@@ -64,7 +64,8 @@ public final class ExecServer: Sendable {
             try context.tls.load()
             let addresses = try listeners.start(options.listen, context.access)
             let sweeper = group.loops[0]
-            sweeper.execute { [self] in scheduleSweep(on: sweeper) }
+            let interval = registry.configuration.sweepInterval
+            sweeper.execute { [self] in scheduleSweep(after: interval, on: sweeper) }
             tell(.started(addresses))
             step { $0.started() }
             return addresses
@@ -201,12 +202,17 @@ public final class ExecServer: Sendable {
         }
     }
 
-    private func scheduleSweep(on loop: EventLoop) {
-        loop.schedule(after: registry.configuration.sweepInterval) { [weak self] in
+    private func scheduleSweep(after time: Duration, on loop: EventLoop) {
+        loop.schedule(after: time) { [weak self] in
             guard let self else { return }
-            let count = registry.sweep()
+            let count = registry.sweep(atMost: Self.sweptAtOnce)
             if count > 0 { options.log.debug("swept", ["execs": "\(count)"]) }
-            scheduleSweep(on: loop)
+            // More may have expired; but that is no reason to keep the loop from its connections.
+            let isThrough = count < Self.sweptAtOnce
+            scheduleSweep(after: isThrough ? registry.configuration.sweepInterval : .zero, on: loop)
         }
     }
+
+    /// Each may have files to delete.
+    private static let sweptAtOnce = 8
 }

@@ -61,11 +61,13 @@ extension EventLoop {
         precondition(answer == 0, "deregister before closing: \(Errno(-answer))")
     }
 
-    /// Runs `body` once, `delay` from the start of this turn, and in a later turn than this one.
+    /// Runs `body` once, `delay` from now, and in a later turn than this one.
     @discardableResult
     package func schedule(after delay: Duration, _ body: @escaping () -> Void) -> TimerID {
         assertCurrent()
-        return timers.insert(body, at: turnStart + max(delay, .zero))
+        // From now: a turn may have taken longer than the delay.
+        let start = delay > .zero ? SystemClocks().now : turnStart
+        return timers.insert(body, at: start + max(delay, .zero))
     }
 
     /// Keeps a timer from running and lets go of its body; nothing where it ran or was cancelled.

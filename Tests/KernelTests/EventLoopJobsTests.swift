@@ -140,6 +140,20 @@ internal import Testing
         }
     }
 
+    @Test func `counts a timer from when it was set, however long the turn had taken by then`()
+        async throws
+    {
+        try await withLoop { loop in
+            let waited: Duration = try await loop.finish { done in
+                let turn = loop.now
+                while SystemClocks().now - turn < .milliseconds(5) {}
+                let set = SystemClocks().now
+                loop.schedule(after: .milliseconds(5)) { done(SystemClocks().now - set) }
+            }
+            #expect(waited >= .milliseconds(5))
+        }
+    }
+
     @Test func `runs a timer at no distance in the next turn`() async throws {
         try await withLoop { loop in
             let turns: [Instant] = try await loop.finish { done in

@@ -240,9 +240,7 @@ extension Scheduler {
     func sleep(for time: elua_time, in thread: LuaThread) -> Answer {
         guard let duration = time.duration else { return .raise(time.problem) }
         let waiter = suspend(in: thread, "sleep")
-        // The loop counts from when this turn began, the script from now.
-        let passed = SystemClocks().now - loop.now
-        loop.schedule(after: duration + passed) { [weak self] in self?.resume(waiter, .values([])) }
+        loop.schedule(after: duration) { [weak self] in self?.resume(waiter, .values([])) }
         return .suspend
     }
 
