@@ -42,14 +42,13 @@ final class StdinPipe: ReadinessHandler {
     }
 
     func write(_ bytes: [UInt8], from writer: UInt64) {
-        guard pipe != nil else {
+        guard pipe != nil, queue.withLock({ $0.append(bytes, from: writer) }) else {
             dropped += bytes.count
-            // The writer is not to wait for an exec that will never read.
+            // The writer is not to wait for an exec that will never read this.
             creditors[writer]?(bytes.count)
             return
         }
         if let last = bytes.last { isInLine = !Self.lineEnds.contains(last) }
-        queue.withLock { $0.append(bytes, from: writer) }
         flush()
     }
 

@@ -29,6 +29,8 @@ struct StdinQueue {
     static let bytesMax = 256 << 10
     /// What one writer is promised.
     static let partBytes = 64 << 10
+    /// So many places of pieces that were taken may wait to be given back.
+    private static let takenMax = 64
 
     var isEmpty: Bool { head == pieces.count }
 
@@ -55,10 +57,12 @@ struct StdinQueue {
         return promiseNext()
     }
 
-    /// Takes bytes that are within the writer's credit (the caller keeps that account).
-    mutating func append(_ bytes: [UInt8], from writer: UInt64) {
-        guard !isClosed, !bytes.isEmpty else { return }
-        pieces.append(Piece(bytes: bytes, writer: writer))
+    /// Takes bytes that are within the writer's credit (the caller keeps that account). False: it is
+    /// closed, and they are not taken.
+    mutating func append(_ bytes: [UInt8], from writer: UInt64) -> Bool {
+        guard !isClosed else { return false }
+        if !bytes.isEmpty { pieces.append(Piece(bytes: bytes, writer: writer)) }
+        return true
     }
 
     /// Takes bytes that stand for an end, and are nobody's. Of two ends with nothing between them the
@@ -105,8 +109,10 @@ struct StdinQueue {
             taken = 0
             pieces[head].bytes = []
             head += 1
-            if head == pieces.count {
-                pieces.removeAll(keepingCapacity: true)
+            // All at once, or the larger half: else what is taken would stay for as long as writers are
+            // ahead of the exec.
+            if head == pieces.count || head >= Self.takenMax && head * 2 > pieces.count {
+                pieces.removeFirst(head)
                 head = 0
             }
         }

@@ -82,6 +82,13 @@ func withDirectory<R>(_ body: (String) throws -> R) throws -> R {
     return try body(path)
 }
 
+/// Lends a loop that runs, and ends it.
+func withLoop<R>(_ body: (EventLoop) throws -> R) throws -> R {
+    let group = try EventLoopGroup(count: 1, name: "test")
+    defer { group.shutdown() }
+    return try body(group.loops[0])
+}
+
 extension Chunk {
     /// A copy of its bytes.
     var bytes: [UInt8] {
