@@ -35,13 +35,13 @@ final class CgroupFreezer {
         timer = (id, loop)
     }
 
-    /// Lets it go on; who still waits for it to freeze is told so.
-    func thaw() {
-        _ = try? cgroup.thaw()
+    /// Lets it go on; who still waits for it to freeze is told so. Throws where it stays as it is.
+    func thaw() throws(Errno) {
+        guard try cgroup.thaw() else { throw .notImplemented }
         giveUp()
     }
 
-    /// Who still waits for it to freeze is told that it won't.
+    /// Who still waits for it to freeze is told so, and has to thaw it: the order to freeze stands.
     func giveUp() { finish(.failure(.interrupted)) }
 
     private func finish(_ result: Result<FreezeMethod, Errno>) {

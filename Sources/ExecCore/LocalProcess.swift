@@ -74,7 +74,7 @@ final class LocalProcess: ProcessHandle, ReadinessHandler {
         }
         try child.lend { (child) throws(Errno) in try child.signal(number, group: group) }
         // Whom cgroup v1 has frozen can't even be killed.
-        if number == Signals.kill, let group = freezerGroup.take() { _ = group.thaw() }
+        if number == Signals.kill { _ = try? thawFreezerGroup() }
     }
 
     func freeze(_ done: @escaping (Result<FreezeMethod, Errno>) -> Void) {
@@ -89,17 +89,22 @@ final class LocalProcess: ProcessHandle, ReadinessHandler {
     }
 
     @discardableResult
-    func thaw() -> FreezeMethod {
+    func thaw() throws(Errno) -> FreezeMethod {
         if let cgroupFreezer {
-            cgroupFreezer.thaw()
+            try cgroupFreezer.thaw()
             return .cgroup
         }
-        if let group = freezerGroup.take() {
-            _ = group.thaw()
-            return .cgroup
-        }
+        if try thawFreezerGroup() { return .cgroup }
         signalAll(Signals.proceed)
         return .stopSignal
+    }
+
+    /// False: cgroup v1 has frozen nothing here.
+    private func thawFreezerGroup() throws(Errno) -> Bool {
+        guard let group = freezerGroup else { return false }
+        _ = try group.thaw()
+        freezerGroup = nil
+        return true
     }
 
     /// Without a cgroup: its group, and whoever has left that. Once it is collected, its group's number

@@ -20,6 +20,9 @@ final class ProcessController: @unchecked Sendable {
     private var disconnectTimer: TimerID?
     private var meter: UsageMeter
 
+    /// Between two attempts to thaw.
+    private static let thawTime = Duration.milliseconds(100)
+
     /// Takes over a process that has just started. On `loop`.
     init(
         _ hosted: inout HostedProcess,
@@ -94,20 +97,7 @@ final class ProcessController: @unchecked Sendable {
                 let what = lifecycle.isPaused ? "is paused" : "is ending"
                 return done(.failure(ExecError(.failedPrecondition, "\(instance.key) \(what)")))
             }
-            process.freeze { [self] result in
-                // A stop that came meanwhile needs them to run.
-                guard lifecycle.mayPause else {
-                    process.thaw()
-                    let error = ExecError(.aborted, "\(instance.key) was stopped meanwhile")
-                    return done(.failure(error))
-                }
-                if case .success = result { apply(.frozen) }
-                done(
-                    result.mapError {
-                        ExecError(.failedPrecondition, "\(instance.key): \($0)", cause: $0)
-                    }
-                )
-            }
+            process.freeze { [self] in done(paused($0)) }
         }
     }
 
@@ -117,9 +107,13 @@ final class ProcessController: @unchecked Sendable {
             guard lifecycle.isPaused else {
                 return done(.failure(ExecError(.failedPrecondition, "\(instance.key) runs")))
             }
-            let method = process.thaw()
-            apply(.thawed)
-            done(.success(method))
+            do throws(Errno) {
+                let method = try process.thaw()
+                apply(.thawed)
+                done(.success(method))
+            } catch {
+                done(.failure(failed(error)))
+            }
         }
     }
 
@@ -200,7 +194,40 @@ final class ProcessController: @unchecked Sendable {
             instance.report(.signaled)
             return nil
         } catch {
-            return ExecError(.failedPrecondition, "\(instance.key): \(error)", cause: error)
+            return failed(error)
+        }
+    }
+
+    private func failed(_ error: Errno) -> ExecError {
+        ExecError(.failedPrecondition, "\(instance.key): \(error)", cause: error)
+    }
+
+    /// What came of a pause. Where it came to nothing all run on, also those that are to freeze only now.
+    private func paused(
+        _ result: Result<FreezeMethod, Errno>,
+    ) -> Result<FreezeMethod, ExecError> {
+        guard lifecycle.mayPause else {
+            // A stop that came meanwhile needs them to run.
+            letGo()
+            return .failure(ExecError(.aborted, "\(instance.key) was stopped meanwhile"))
+        }
+        switch result {
+        case .success: apply(.frozen)
+        case .failure: letGo()
+        }
+        return result.mapError { failed($0) }
+    }
+
+    /// Lets its processes go on, where nobody would ask for it again: so it is tried until it has come to
+    /// that, or they are paused again.
+    private func letGo() {
+        do throws(Errno) {
+            try process.thaw()
+        } catch {
+            guard error.isShortage else { return }
+            loop.schedule(after: Self.thawTime) { [self] in
+                if !lifecycle.isPaused { letGo() }
+            }
         }
     }
 
@@ -232,7 +259,7 @@ final class ProcessController: @unchecked Sendable {
             case .killOffspring: process.offspring.kill()
             case .awaitOffspring:
                 process.offspring.whenEmpty(on: loop) { [self] in apply(.alone) }
-            case .thaw: process.thaw()
+            case .thaw: letGo()
             case .arm(let deadline, let duration): arm(deadline, duration)
             case .disarm(let deadline): disarm(deadline)
             case .hangUp(let ignored): hangUp(where: ignored)
@@ -260,6 +287,10 @@ final class ProcessController: @unchecked Sendable {
         timers[deadline] = loop.schedule(after: duration) { [weak self] in
             guard let self else { return }
             timers[deadline] = nil
+            // What was written in time may have come in this very turn, and is to be told.
+            if deadline == .drain {
+                for output in outputs { output.drainNow() }
+            }
             apply(.passed(deadline))
         }
     }
@@ -283,7 +314,3 @@ final class ProcessController: @unchecked Sendable {
         instance.finish(exit)
     }
 }
-            // What was written in time may have come in this very turn, and is to be told.
-            if deadline == .drain {
-                for output in outputs { output.drainNow() }
-            }

@@ -61,9 +61,9 @@ package protocol ProcessHandle: AnyObject {
     /// Stops all its processes where they are, and tells how; nothing of them runs on after that.
     func freeze(_ done: @escaping (Result<FreezeMethod, Errno>) -> Void)
 
-    /// Lets them go on. Returns how.
+    /// Lets them go on. Returns how; throws where they stay as they are.
     @discardableResult
-    func thaw() -> FreezeMethod
+    func thaw() throws(Errno) -> FreezeMethod
 
     /// What all its processes consume now.
     func consumption() -> Consumption

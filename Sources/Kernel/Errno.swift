@@ -29,6 +29,13 @@ package struct Errno: Error, RawRepresentable, Hashable, Sendable {
     }
 }
 
+extension Errno {
+    /// Nothing is wrong but that something is used up at this moment: later the same may succeed.
+    package var isShortage: Bool {
+        [.descriptorsUsedUp, .systemDescriptorsUsedUp, .outOfMemory].contains(self)
+    }
+}
+
 extension Errno: CustomStringConvertible {
     /// The meaning and the name: "No such file or directory (ENOENT)".
     package var description: String { "\(text) (\(name))" }
@@ -71,6 +78,8 @@ extension Errno {
     package static let tooLarge = Errno(EFBIG)
     /// ENOSPC.
     package static let noSpace = Errno(ENOSPC)
+    /// ENOMEM.
+    package static let outOfMemory = Errno(ENOMEM)
     /// EPIPE: nobody is left to read.
     package static let brokenPipe = Errno(EPIPE)
     /// ENAMETOOLONG.

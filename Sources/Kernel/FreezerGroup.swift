@@ -45,9 +45,14 @@ package final class FreezerGroup: Sendable {
     /// The processes that are in it.
     package var processes: [Int32] { part.directory.processes() }
 
-    /// Lets all go on, and removes the group; false: something is in it still.
-    package func thaw() -> Bool {
-        try? part.directory.write(FreezerGroup.thawed, to: FreezerGroup.stateFile)
+    /// Lets all go on, and removes the group; false: something is in it still. Throws where they stay
+    /// frozen.
+    package func thaw() throws(Errno) -> Bool {
+        do throws(Errno) {
+            try part.directory.write(FreezerGroup.thawed, to: FreezerGroup.stateFile)
+        } catch .notFound {
+            // Of a group that is gone nothing is left to do.
+        }
         for _ in 0..<FreezerGroup.passesMax {
             let left = part.directory.processes()
             if left.isEmpty { break }

@@ -309,7 +309,7 @@ struct CgroupV1LimitsTests {
         try held.child.signal(SIGKILL, group: true)
         #expect(try held.child.collect() == nil)
         #expect(ProcessRecord.read(pid)?.cpuUS == before)
-        while !freezer.thaw() {
+        while try !freezer.thaw() {
             try Task.checkCancellation()
             await Task.yield()
         }

@@ -21,6 +21,13 @@ internal import Testing
         #expect(throws: Errno.noSpace) { try SystemCall.unlessBlocked { -ENOSPC } }
     }
 
+    @Test func `tells what may be better later from what is wrong`() {
+        #expect(Errno(EMFILE).isShortage)
+        #expect(Errno(ENFILE).isShortage)
+        #expect(Errno(ENOMEM).isShortage)
+        #expect(!Errno.inputOutput.isShortage)
+    }
+
     @Test func `traps on misuse`() async {
         await #expect(processExitsWith: .failure) {
             _ = try SystemCall.value { -EBADF }
