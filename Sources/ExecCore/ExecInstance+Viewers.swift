@@ -1,5 +1,5 @@
 package import ExecModel
-internal import Kernel
+package import Kernel
 internal import Synchronization
 
 /// What a viewer learns on arrival.
@@ -183,7 +183,7 @@ extension ExecInstance {
                     let trimmed = recordsTrimmedThrough
                     if next - 1 <= trimmed { return (1, StreamOffsets()) }
                     guard trimmed > floor else {
-                        throw ExecError(.dataLoss, "the log of \(key) can't be read: \(error)")
+                        throw ExecError(unreadable: key, error)
                     }
                     // The oldest of those that were read with it went on the way.
                     floor = trimmed
@@ -198,6 +198,17 @@ extension ExecInstance {
         // What was read may have become a hole on the way.
         if oldestRead <= recordsTrimmedThrough { return (1, StreamOffsets()) }
         return (next, offsets)
+    }
+}
+
+extension ExecError {
+    /// A log can't be read: its bytes are lost, or only not to be had at this moment.
+    package init(unreadable key: ExecKey, _ error: Errno) {
+        self.init(
+            error.isShortage ? .unavailable : .dataLoss,
+            "the log of \(key) can't be read: \(error)",
+            cause: error,
+        )
     }
 }
 

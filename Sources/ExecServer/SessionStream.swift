@@ -265,7 +265,7 @@ final class SessionStream: ServerStream, Wakeable, LoopTarget, @unchecked Sendab
         case .tooSlow:
             return fail(ExecError(.resourceExhausted, "this viewer was too slow, as it asked"))
         case .unreadable(let errno):
-            return fail(ExecError(.dataLoss, "the log can't be read: \(errno)", cause: errno))
+            return fail(ExecError(unreadable: viewer.instance.key, errno))
         }
     }
 

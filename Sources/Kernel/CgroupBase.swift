@@ -13,8 +13,7 @@ final class CgroupBase: Sendable {
         for attempt in 1...CgroupBase.attemptsMax {
             let name = attempt == 1 ? "execstream.\(pid)" : "execstream.\(pid).\(attempt)"
             do throws(Errno) {
-                try own.makeSubgroup(name)
-                let directory = try own.subgroup(name)
+                let directory = try own.newSubgroup(name)
                 // Who cleans up may have had the lock first, and removed it.
                 guard try directory.lock(), directory.isThere else { continue }
                 self.own = own
@@ -41,19 +40,22 @@ final class CgroupBase: Sendable {
                 do throws(Errno) {
                     try directory.makeSubgroup(container)
                 } catch .exists {}
-                try directory.makeSubgroup("\(container)/\(name)")
+                return Cgroup.Part(
+                    directory: try directory.newSubgroup("\(container)/\(name)"),
+                    base: directory,
+                    container: container,
+                    name: name,
+                )
             } catch .exists {
                 continue
             } catch .notFound where directory.isThere {
                 // The container's last exec went just now, and its group with it.
                 continue
+            } catch {
+                // Where nobody else's is in it.
+                try? directory.removeSubgroup(container)
+                throw error
             }
-            return Cgroup.Part(
-                directory: try directory.subgroup("\(container)/\(name)"),
-                base: directory,
-                container: container,
-                name: name,
-            )
         }
         throw .exists
     }

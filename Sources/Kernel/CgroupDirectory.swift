@@ -58,6 +58,19 @@ extension CgroupDirectory {
         )
     }
 
+    /// Makes and opens the group `name`, as `makeSubgroup` and `subgroup` do. Leaves none behind where it
+    /// throws.
+    func newSubgroup(_ name: String) throws(Errno) -> CgroupDirectory {
+        try makeSubgroup(name)
+        do throws(Errno) {
+            return try subgroup(name)
+        } catch {
+            // No descriptor is left, say.
+            try? removeSubgroup(name)
+            throw error
+        }
+    }
+
     /// The groups in this one; none once it is removed.
     func subgroups() throws(Errno) -> [String] {
         // Opened anew: a copy of the descriptor would share its place in the directory.
