@@ -36,6 +36,7 @@ final class CgroupOffspring: Offspring {
         guard let cgroup, (try? cgroup.kill()) != true else { return }
         // An older kernel, or no descriptor is left: once now, and again until nobody is left.
         cgroup.signal(Signals.kill)
+        if !waiting.isEmpty { lookLater() }
     }
 
     func whenEmpty(on loop: EventLoop, _ alone: @escaping () -> Void) {
@@ -58,7 +59,11 @@ final class CgroupOffspring: Offspring {
             // It may have become empty before it was watched.
             if watch?.state.isPopulated == false { return tell() }
         }
-        guard watch == nil || isKilling, timer == nil else { return }
+        if watch == nil || isKilling { lookLater() }
+    }
+
+    private func lookLater() {
+        guard let loop, timer == nil else { return }
         timer = loop.schedule(after: Self.lookTime) { [self] in
             timer = nil
             if isKilling { kill() }
