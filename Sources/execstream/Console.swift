@@ -45,14 +45,18 @@ private final class Output: Sendable {
     // Locked so that two lines of two tasks do not mix; the one that waits for a slow terminal makes
     // the other wait, as it should.
     private let descriptor: Mutex<Descriptor?>
+    let isTerminal: Bool
 
-    init(_ descriptor: consuming Descriptor?) { self.descriptor = Mutex(descriptor) }
-
-    var isTerminal: Bool { descriptor.withLock { $0?.isTerminal ?? false } }
+    init(_ descriptor: consuming Descriptor?) {
+        isTerminal = descriptor?.isTerminal ?? false
+        self.descriptor = Mutex(descriptor)
+    }
 
     func write(_ bytes: [UInt8], _ name: String) throws(Failure) {
         do throws(Errno) {
             try descriptor.withLock { descriptor throws(Errno) in
+                // There was no number left for it.
+                if descriptor == nil { throw .badDescriptor }
                 var rest = bytes.span.bytes
                 while !rest.isEmpty {
                     let count = try rest.withUnsafeBytes { bytes throws(Errno) in

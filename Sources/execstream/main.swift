@@ -5,6 +5,8 @@
 internal import Glibc
 internal import Kernel
 
+// Before anything is opened.
+ThisProcess.completeStandardDescriptors()
 let words = Array(CommandLine.arguments.dropFirst())
 // Before any thread is made: one that is made earlier would still be killed by them.
 SignalSource.block(Program.blockedSignals(for: words))

@@ -132,6 +132,18 @@ struct RunTests {
         }
     }
 
+    @Test("does without stdin, stdout and stderr")
+    func closed() async throws {
+        try await House.run { house in
+            let program = try programPath()
+            for (words, code) in [("run sh -c 'echo x; exit 3'", 3), ("nonsense", 2)] {
+                let script = "\(program) \(words) 0<&- 1>&- 2>&-; echo $?"
+                let said = try await house.start(program: "/bin/sh", ["-c", script]).end()
+                #expect(said.stdout == "\(code)\n")
+            }
+        }
+    }
+
     @Test("ends with 128 and the signal that killed the exec")
     func killed() async throws {
         try await House.run { house in
