@@ -75,6 +75,11 @@ import Testing
         #expect(throws: ValueProblem.self) { try Values.durationMS(text) }
     }
 
+    @Test func `no time at all is not the same as none given`() throws {
+        #expect(try Values.givenDurationMS("0s") == 1)
+        #expect(try Values.givenDurationMS("2ms") == 2)
+    }
+
     @Test(arguments: [("0", 0), ("4096", 4096), ("64K", 65536), ("1M", 1 << 20), ("2G", 2 << 30)])
     func `bytes may have a suffix`(text: String, bytes: UInt64) throws {
         #expect(try Values.bytes(text) == bytes)

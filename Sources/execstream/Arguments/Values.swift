@@ -24,6 +24,11 @@ enum Values {
         return product
     }
 
+    /// As `durationMS`, for a field in which 0 means that none is given: no time at all is 1 ms.
+    static func givenDurationMS(_ text: String) throws(ValueProblem) -> UInt64 {
+        max(1, try durationMS(text))
+    }
+
     /// A number of bytes; `K`, `M` and `G` count in powers of 1024.
     static func bytes(_ text: String) throws(ValueProblem) -> UInt64 {
         let digits = text.prefix { $0.isASCII && $0.isNumber }

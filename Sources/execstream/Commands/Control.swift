@@ -41,7 +41,7 @@ enum StopCommand: ProgramCommand {
     )
 
     static func run(_ arguments: Arguments, _ context: Context) async throws(Failure) -> Int32 {
-        let graceMS = try arguments.read("grace", spec, Values.durationMS) ?? 0
+        let graceMS = try arguments.read("grace", spec, Values.givenDurationMS) ?? 0
         return try await controlExec(spec, context) { client, key async throws(ExecError) in
             try await client.stop(key, graceMS: graceMS)
         }

@@ -32,8 +32,8 @@ extension RunCommand {
         command.workingDirectory = arguments.value("workdir") ?? ""
         command.stdin = arguments.has("interactive")
         command.timeoutMS = try arguments.read("timeout", spec, Values.durationMS) ?? 0
-        command.graceMS = try arguments.read("grace", spec, Values.durationMS) ?? 0
-        command.drainMS = try arguments.read("drain", spec, Values.durationMS) ?? 0
+        command.graceMS = try arguments.read("grace", spec, Values.givenDurationMS) ?? 0
+        command.drainMS = try arguments.read("drain", spec, Values.givenDurationMS) ?? 0
         command.stopSignal = try arguments.read("stop-signal", spec, Values.signal) ?? 0
         command.user = arguments.value("user") ?? ""
         command.labels = try arguments.pairs("label", spec)

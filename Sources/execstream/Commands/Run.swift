@@ -26,7 +26,7 @@ enum RunCommand: ProgramCommand {
             .value("env", "K=V", repeats: true, "set a variable in its environment"),
             .flag("clear-env", "start from an empty environment"),
             .value("workdir", short: "w", "DIR", "where to run it"),
-            .value("timeout", "DUR", "stop it after this long"),
+            .value("timeout", "DUR", "stop it after this long; 0s: never"),
             .value("grace", "DUR", "between the stop signal and SIGKILL"),
             .value("drain", "DUR", "how long its output may outlive it"),
             .value("stop-signal", "SIG", "the polite signal (TERM)"),
