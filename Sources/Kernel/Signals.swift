@@ -18,6 +18,17 @@ package enum Signals {
     /// SIGTERM.
     package static let terminate: Int32 = SIGTERM
 
+    /// Those of `signals` that this process does not ignore. One that was ignored when it was started (by
+    /// `nohup`, or in the background of a script) is to stay so; taken as an event it would not.
+    package static func heeded(_ signals: [Int32]) -> [Int32] {
+        signals.filter { signal in
+            var action = sigaction()
+            guard sigaction(signal, nil, &action) == 0 else { return true }
+            let handler = unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self)
+            return handler != unsafeBitCast(SIG_IGN, to: Int.self)
+        }
+    }
+
     /// Ends this process by the signal, as if nobody had taken it for an event: whoever started it is
     /// to see that.
     package static func die(of signal: Int32) -> Never {

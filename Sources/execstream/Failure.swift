@@ -6,19 +6,11 @@ struct Failure: Error, Equatable {
     var code: Int32
     /// What went wrong and what to do; empty: nothing is said.
     var message: String
-    /// The signal that ends the program, as if it had not been taken for an event; 0: none does.
-    var signal: Int32 = 0
 
     /// A failure of the program's own, which ends with 125.
     init(_ message: String, code: Int32 = ExitCode.failed) {
         self.code = code
         self.message = message
-    }
-
-    /// A signal to the program itself.
-    init(_ message: String, signal: Int32) {
-        self.init(message, code: 128 + signal)
-        self.signal = signal
     }
 
     /// The library's error, with what to do where only the program knows that.

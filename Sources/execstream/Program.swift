@@ -48,7 +48,6 @@ enum Program {
             return try await command.run(context.arguments, context)
         } catch {
             if !error.message.isEmpty { context.console.complain(error.message) }
-            if error.signal != 0 { Signals.die(of: error.signal) }
             return error.code
         }
     }
@@ -67,7 +66,7 @@ enum Program {
         case PublishCommand.spec.name:
             return [SIGINT, SIGTERM]
         case LuaCommand.spec.name:
-            return [SIGINT, SIGTERM, SIGHUP]
+            return LuaCommand.signals
         default:
             return []
         }

@@ -80,6 +80,15 @@ final class Child: Sendable {
         loop.execute { watch.value.signal(number) }
     }
 
+    /// Signals the program again and again until its end.
+    func signalUntilEnd(_ number: Int32) async throws -> View {
+        while view.code == nil {
+            signal(number)
+            try await Task.sleep(for: .milliseconds(50))
+        }
+        return try await end()
+    }
+
     /// Waits for the end.
     func end() async throws -> View { try await wait { $0.code != nil } }
 

@@ -132,6 +132,50 @@ struct RunTests {
         }
     }
 
+    @Test("passes both of two signals on that come in one go")
+    func twoSignals() async throws {
+        try await House.run { house in
+            let child = try house.start(["run", "sh", "-c", Self.heeding])
+            try await child.prints("up\n")
+            for number in [SIGSTOP, SIGINT, SIGTERM, SIGCONT] { child.signal(number) }
+            let said = try await child.end()
+            #expect(said.code == 9, "\(said.stderr)")
+            #expect(said.stdout == "up\nint\nterm\n")
+        }
+    }
+
+    @Test("leaves a signal ignored that it was started to ignore")
+    func ignored() async throws {
+        try await House.run { house in
+            let script = "trap '' INT; exec \(try programPath()) run sh -c \"$0\""
+            let child = try house.start(program: "/bin/sh", ["-c", script, Self.heeding])
+            try await child.prints("up\n")
+            for number in [SIGINT, SIGTERM] { child.signal(number) }
+            let said = try await child.end()
+            #expect(said.code == 9)
+            #expect(said.stdout == "up\nterm\n")
+        }
+    }
+
+    /// A script that says which signals come, until SIGTERM does.
+    private static let heeding = """
+        trap 'echo int' INT; trap 'echo term; exit 9' TERM; echo up; while :; do sleep 0.1; done
+        """
+
+    @Test("ends with 125 at a repeated signal where the server is silent")
+    func silentServer() async throws {
+        try await House.run { house in
+            let child = try house.start(["run", "-e", "a", "sh", "-c", "echo up; exec sleep 60"])
+            try await child.prints("up\n")
+            try house.server.signal(SIGSTOP)
+            let said = try await child.signalUntilEnd(SIGINT)
+            #expect(said.code == 125)
+            #expect(said.lines.count == 1)
+            #expect(said.stderr.contains("execstream wait local/a"))
+            try house.server.signal(SIGCONT)
+        }
+    }
+
     @Test("does without stdin, stdout and stderr")
     func closed() async throws {
         try await House.run { house in

@@ -162,6 +162,37 @@ struct TerminalTests {
         }
     }
 
+    @Test("A signal ends the program also where its terminal is not read")
+    func unread() async throws {
+        try await House.run { house in
+            let words = ["-c", Self.reader, try programPath(), "run", "-it", "yes"]
+            let said = try await house.start(program: "/usr/bin/python3", words).end()
+            #expect(said.stdout == "-\(SIGTERM) True\n", "\(said.stderr)")
+        }
+    }
+
+    /// Starts a program on a terminal, and lets it wait to write; then signals it. Says what it ended with,
+    /// and whether the terminal is as it was. On one processor, where one task that waits is all there is.
+    private static let reader = """
+        import fcntl, os, pty, signal, struct, subprocess, sys, termios, time
+        os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
+        master, inner = pty.openpty()
+        before = termios.tcgetattr(inner)
+        program = subprocess.Popen(sys.argv[1:], stdin=inner, stdout=inner, stderr=inner)
+        waiting, same = 0, 0
+        while not waiting or same < 10:
+            time.sleep(0.02)
+            now = struct.unpack("i", fcntl.ioctl(master, termios.FIONREAD, b"1234"))[0]
+            waiting, same = now, same + 1 if now == waiting else 0
+        program.send_signal(signal.SIGTERM)
+        try:
+            code = program.wait(20)
+        except subprocess.TimeoutExpired:
+            program.kill()
+            code = "late"
+        print(code, termios.tcgetattr(inner) == before)
+        """
+
     @Test("A server that is gone does not keep the user from leaving")
     func server() async throws {
         try await House.run { house in

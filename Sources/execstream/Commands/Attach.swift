@@ -65,16 +65,13 @@ enum AttachCommand: ProgramCommand {
             defer { session.close() }
             var printer = SessionPrinter(key, context, timestamps: arguments.has("timestamps"))
             guard sendingInput else { return try await printer.follow(session) }
-            return try await withSignals(Conversation.signals) { signals throws(Failure) in
-                let conversation = Conversation(
-                    session,
-                    from: view.from,
-                    context,
-                    terminal: context.isJSON ? nil : UserTerminal(),
-                    signals: signals
-                )
-                return try await conversation.follow(printer)
-            }
+            let conversation = Conversation(
+                session,
+                from: view.from,
+                context,
+                terminal: context.isJSON ? nil : UserTerminal(),
+            )
+            return try await conversation.follow(printer)
         }
     }
 

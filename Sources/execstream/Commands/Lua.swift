@@ -37,7 +37,7 @@ enum LuaCommand: ProgramCommand {
         // Each process takes several.
         ResourceLimits.raiseOpenFiles()
         let script = Script(options)
-        let end = try await withSignals([SIGINT, SIGTERM, SIGHUP]) { (signals) throws(Failure) in
+        let end = try await withSignals(signals) { (signals) throws(Failure) in
             // Cancelled, and waited for, when this returns.
             async let _ = pass(signals, to: script)
             return await script.run()
@@ -54,6 +54,9 @@ enum LuaCommand: ProgramCommand {
             return 128 + signal
         }
     }
+
+    /// What it waits for.
+    static let signals = Signals.heeded([SIGINT, SIGTERM, SIGHUP])
 
     private static func pass(_ signals: AsyncStream<Int32>, to script: Script) async {
         var isFirst = true

@@ -2,7 +2,6 @@ internal import ExecClient
 internal import ExecModel
 internal import Glibc
 internal import Kernel
-internal import Synchronization
 
 /// `execstream run`: starts an exec and follows it.
 enum RunCommand: ProgramCommand {
@@ -43,7 +42,8 @@ enum RunCommand: ProgramCommand {
             """
             Its stdout and stderr come out here as they are written, SIGINT and SIGTERM are passed on,
             and its exit code becomes this program's. Where the connection breaks, it comes back within
-            30 s and goes on without a lost or doubled byte.
+            30 s and goes on without a lost or doubled byte. A signal that could not be passed on for a
+            second ends this program when it is repeated, with 125.
             """,
             """
             With -it it runs on a terminal of its own, and this terminal is for it alone: every key goes to
@@ -68,28 +68,23 @@ enum RunCommand: ProgramCommand {
             if arguments.has("detach") {
                 return try await start(key, command, onDisconnect, client, context)
             }
-            return try await withSignals(signals(arguments)) { signals throws(Failure) in
-                let session = client.run(key, command, onDisconnect: onDisconnect)
-                defer { session.close() }
-                guard let terminal, arguments.has("interactive") else {
-                    return try await follow(session, signals, terminal, context)
-                }
-                let conversation = Conversation(
-                    session,
-                    from: .start,
-                    context,
-                    terminal: terminal,
-                    signals: signals
-                )
-                return try await conversation.follow(SessionPrinter(key, context))
+            let session = client.run(key, command, onDisconnect: onDisconnect)
+            defer { session.close() }
+            guard let terminal, arguments.has("interactive") else {
+                return try await follow(session, client, terminal, context)
             }
+            let conversation = Conversation(session, from: .start, context, terminal: terminal)
+            return try await conversation.follow(SessionPrinter(key, context))
         }
     }
 
     /// The signals that the command takes as events; nil: its arguments are wrong.
     static func signals(_ arguments: Arguments?) -> [Int32] {
-        guard let arguments, arguments.has("tty") else { return [SIGINT, SIGTERM] }
-        return arguments.has("interactive") ? Conversation.signals : [SIGINT, SIGTERM, SIGWINCH]
+        // While it waits for the server, a detached one has nothing to do at a signal but to end.
+        guard let arguments, !arguments.has("detach") else { return [] }
+        let passedOn = Signals.heeded([SIGINT, SIGTERM])
+        guard arguments.has("tty") else { return passedOn }
+        return arguments.has("interactive") ? Conversation.signals : passedOn + [SIGWINCH]
     }
 
     private static func check(_ arguments: Arguments) throws(Failure) {
@@ -148,7 +143,7 @@ enum RunCommand: ProgramCommand {
 
     private static func follow(
         _ session: Session,
-        _ signals: AsyncStream<Int32>,
+        _ client: ExecClient,
         _ terminal: UserTerminal?,
         _ context: Context,
     ) async throws(Failure) -> Int32 {
@@ -156,60 +151,28 @@ enum RunCommand: ProgramCommand {
         let sendsInput = context.arguments.has("interactive")
         let printer = SessionPrinter(session.key, context)
         let sizes = terminal.map { SizeFollower($0, session) }
-        return try await firstCode { group in
-            group.addTask {
-                var printer = printer
-                return try await printer.follow(session) { event throws(Failure) in
-                    guard case .ready(let ready) = event, let window = ready.info.window else {
-                        return
+        let passing = SignalPassing(session, client, console, sizes)
+        let signals = signals(context.arguments)
+        return try await withSignals(signals, heed: { passing.take($0) }) { () throws(Failure) in
+            try await firstCode { group in
+                group.addTask {
+                    var printer = printer
+                    return try await printer.follow(session) { event throws(Failure) in
+                        guard case .ready(let ready) = event, let window = ready.info.window else {
+                            return
+                        }
+                        sizes?.begin(at: window)
                     }
-                    sizes?.begin(at: window)
-                }
-            }
-            group.addTask { try await passOn(signals, to: session, sizes) }
-            group.addTask { await sizes?.follow() }
-            if sendsInput {
-                group.addTask { try await Stdin.pump(input, into: session, console) }
-            }
-        }
-    }
-
-    private static func passOn(
-        _ signals: AsyncStream<Int32>,
-        to session: Session,
-        _ sizes: SizeFollower?,
-    ) async throws -> Int32? {
-        let pending = Pending()
-        return try await withThrowingDiscardingTaskGroup { group in
-            for await number in signals {
-                if number == SIGWINCH {
-                    sizes?.changed()
-                    continue
-                }
-                // While the connection is away a signal waits for it. Who repeats it wants to leave.
-                guard pending.begin() else {
-                    throw Failure(
-                        "interrupted while the server could not be reached; see whether it still runs:"
-                            + " execstream wait \(session.key) --timeout 0s",
-                    )
                 }
                 group.addTask {
-                    // Once the exec has exited there is nobody to signal.
-                    try? await session.signal(SignalRequest(number))
-                    pending.end()
+                    await passing.pass()
+                    return nil
+                }
+                group.addTask { await sizes?.follow() }
+                if sendsInput {
+                    group.addTask { try await Stdin.pump(input, into: session, console) }
                 }
             }
-            return nil
         }
-    }
-
-    /// Whether a signal is on its way.
-    private final class Pending: Sendable {
-        private let flag = Atomic(false)
-
-        /// False: one is already.
-        func begin() -> Bool { !flag.exchange(true, ordering: .relaxed) }
-
-        func end() { flag.store(false, ordering: .relaxed) }
     }
 }

@@ -131,8 +131,8 @@ enum ServeCommand: ProgramCommand {
         for await signal in signals where signal != SIGHUP { server.hurry() }
     }
 
-    /// What it waits for.
-    static let signals = [SIGINT, SIGTERM, SIGHUP]
+    /// What it waits for. SIGHUP does not end it, so it is taken even where it was ignored.
+    static let signals = Signals.heeded([SIGINT, SIGTERM]) + [SIGHUP]
 
     /// What commands inherit: the server's own environment, without what concerns it alone.
     private static func baseEnvironment(_ context: Context) -> [String: String] {

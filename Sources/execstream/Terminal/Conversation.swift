@@ -15,7 +15,6 @@ final class Conversation: Sendable {
     private let input: Input
     private let terminal: UserTerminal?
     private let sizes: SizeFollower?
-    private let signals: AsyncStream<Int32>
     private let typing = Typing()
     private let gate: Mutex<ReplayGate>
     private let hasDetached = Atomic(false)
@@ -25,7 +24,8 @@ final class Conversation: Sendable {
     private let asked = AsyncStream.makeStream(of: Void.self)
 
     /// The signals that it is to be given.
-    static let signals = [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH, SIGCONT]
+    static let signals =
+        Signals.heeded([SIGINT, SIGTERM, SIGHUP, SIGQUIT]) + [SIGWINCH, SIGCONT]
     /// How long what was typed before the detach keys may take to be sent.
     private static let sendingMax = Duration.seconds(1)
     /// How long the terminal may take to answer.
@@ -37,19 +37,23 @@ final class Conversation: Sendable {
         from: View.From,
         _ context: Context,
         terminal: UserTerminal?,
-        signals: AsyncStream<Int32>,
     ) {
         self.session = session
         console = context.console
         input = context.input
         self.terminal = terminal
-        self.signals = signals
         sizes = terminal.map { SizeFollower($0, session) }
         gate = Mutex(ReplayGate(from: from))
     }
 
     /// Follows the session until its end, or until the user leaves; answers the program's code.
     func follow(_ printer: SessionPrinter) async throws(Failure) -> Int32 {
+        try await withSignals(Self.signals, heed: { [self] in heed($0) }) { () throws(Failure) in
+            try await converse(printer)
+        }
+    }
+
+    private func converse(_ printer: SessionPrinter) async throws(Failure) -> Int32 {
         let code: Int32
         do throws(Failure) {
             code = try await firstCode { group in
@@ -61,7 +65,6 @@ final class Conversation: Sendable {
                 group.addTask { [self] in try await typing.send(to: session) }
                 group.addTask { [self] in await sizes?.follow() }
                 group.addTask { [self] in await waitForAnswer() }
-                group.addTask { [self] in try await heed() }
             }
         } catch {
             restore(midLine: true)
@@ -153,23 +156,26 @@ final class Conversation: Sendable {
         throw Failure("the terminal on stdin is gone; \(farewell)")
     }
 
-    private func heed() async throws -> Int32? {
-        for await number in signals {
-            switch number {
-            case SIGWINCH:
-                sizes?.changed()
-            case SIGCONT:
-                // Whoever had the terminal meanwhile may have changed it.
-                guard console.isRaw.load(ordering: .relaxed) else { break }
-                try? terminal?.makeRaw()
-                sizes?.changed()
-            default:
-                // At once: what this program is writing may never be taken.
-                let isRaw = console.isRaw.load(ordering: .relaxed)
-                restore(midLine: true)
-                throw Failure(isRaw ? farewell : "", signal: number)
+    /// A signal has come. May end the program: at once, as what it is writing may never be taken.
+    private func heed(_ number: Int32) {
+        switch number {
+        case SIGWINCH:
+            sizes?.changed()
+        case SIGCONT:
+            // Whoever had the terminal meanwhile may have changed it.
+            guard console.isRaw.load(ordering: .relaxed) else { break }
+            try? terminal?.makeRaw()
+            // Unless it was just restored for good.
+            if !console.isRaw.load(ordering: .relaxed) { terminal?.restore() }
+            sizes?.changed()
+        default:
+            let wasRaw = console.isRaw.exchange(false, ordering: .relaxed)
+            terminal?.restore()
+            console.leave(saying: wasRaw ? farewell : "", midLine: true) { [terminal] in
+                // The exec may just have begun.
+                terminal?.restore()
+                Signals.die(of: number)
             }
         }
-        return nil
     }
 }

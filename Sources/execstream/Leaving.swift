@@ -1,0 +1,30 @@
+internal import Glibc
+internal import Kernel
+
+extension Console {
+    /// Ends the program there and then, by `end`. From any thread: what the program's tasks write may never
+    /// be taken, and a task that waits for that can't be called off.
+    ///
+    /// `message` is said before, on a line of its own where the exec's may not have ended. For the same
+    /// reason it has a moment to be taken.
+    func leave(
+        saying message: String = "",
+        midLine: Bool = false,
+        _ end: @escaping @Sendable () -> Never,
+    ) -> Never {
+        guard !message.isEmpty, let group = try? EventLoopGroup(count: 1, name: "farewell") else {
+            end()
+        }
+        group.next().execute { [self] in
+            if midLine, isTerminal { try? print("\n") }
+            complain(message)
+            end()
+        }
+        return withExtendedLifetime(group) {
+            usleep(Self.momentMicroseconds)
+            end()
+        }
+    }
+
+    private static let momentMicroseconds: UInt32 = 500_000
+}
