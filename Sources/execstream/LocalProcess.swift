@@ -21,8 +21,13 @@ final class LocalProcess: Sendable {
         case exited(code: Int32, signal: Int32, message: String)
     }
 
-    /// Starts the program. One that can't be started is an end like any other: 126 or 127.
-    init(_ argv: [String], environment: [String: String]) throws(Failure) {
+    /// Starts the program. One that can't be started is an end like any other: 126 or 127. What comes
+    /// later than `drain` after the end is no longer taken.
+    init(
+        _ argv: [String],
+        environment: [String: String],
+        drain: Duration = .seconds(2),
+    ) throws(Failure) {
         let (events, continuation) = AsyncStream.makeStream(of: Event.self)
         self.events = events
         do throws(Errno) {
@@ -36,7 +41,7 @@ final class LocalProcess: Sendable {
             // Last of what may fail: a group that was made has to be shut down.
             group = try EventLoopGroup(count: 1, name: "process")
             let loop = group.next()
-            let watch = ProcessWatch(loop: loop, continuation: continuation)
+            let watch = ProcessWatch(loop: loop, drain: drain, continuation: continuation)
             self.watch = LoopBound(watch, on: loop)
             do throws(SpawnFailure) {
                 let child = try Spawn.start(

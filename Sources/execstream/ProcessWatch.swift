@@ -12,11 +12,16 @@ final class ProcessWatch: ReadinessHandler {
     private var isOver = false
 
     /// How long output may outlive the process.
-    private static let drain = Duration.seconds(2)
+    private let drain: Duration
 
     /// Nothing runs yet.
-    init(loop: EventLoop, continuation: AsyncStream<LocalProcess.Event>.Continuation) {
+    init(
+        loop: EventLoop,
+        drain: Duration,
+        continuation: AsyncStream<LocalProcess.Event>.Continuation,
+    ) {
         self.loop = loop
+        self.drain = drain
         self.continuation = continuation
     }
 
@@ -51,7 +56,7 @@ final class ProcessWatch: ReadinessHandler {
         }
         loop.deregister(registration)
         self.registration = nil
-        loop.schedule(after: Self.drain) { [weak self] in self?.finishIfDrained(anyway: true) }
+        loop.schedule(after: drain) { [weak self] in self?.readRest() }
         finishIfDrained()
     }
 
@@ -70,8 +75,14 @@ final class ProcessWatch: ReadinessHandler {
         finishIfDrained()
     }
 
-    private func finishIfDrained(anyway: Bool = false) {
-        guard let end, readers.isEmpty || anyway else { return }
+    /// The drain time has passed. Who takes the output may be slower, so what is there by now still is
+    /// read: all that the process itself has written is.
+    private func readRest() {
+        for reader in readers.values { reader.readRest() }
+    }
+
+    private func finishIfDrained() {
+        guard let end, readers.isEmpty else { return }
         finish(code: end.code ?? 128 + end.signal, signal: end.signal, message: "")
     }
 
@@ -84,59 +95,5 @@ final class ProcessWatch: ReadinessHandler {
         registration = nil
         continuation.yield(.exited(code: code, signal: signal, message: message))
         continuation.finish()
-    }
-}
-
-/// One of the process's pipes. The loop's thread only.
-final class PipeReader: ReadinessHandler {
-    private let process: ProcessBox
-    private let stream: ExecStream
-    private let loop: EventLoop
-    private weak var watch: ProcessWatch?
-    private var registration: Registration?
-
-    init(_ process: ProcessBox, _ stream: ExecStream, loop: EventLoop, watch: ProcessWatch) {
-        self.process = process
-        self.stream = stream
-        self.loop = loop
-        self.watch = watch
-    }
-
-    /// Waits for output.
-    func begin() throws(Errno) {
-        registration =
-            switch stream {
-            case .stdout: try loop.register(process.stdout, for: .readable, self)
-            case .stderr: try loop.register(process.stderr, for: .readable, self)
-            }
-    }
-
-    /// The last piece was taken.
-    func resume() {
-        if registration == nil { try? begin() }
-    }
-
-    /// No more is read.
-    func stop() {
-        if let registration { loop.deregister(registration) }
-        registration = nil
-    }
-
-    func ready(_ readiness: Readiness) {
-        let scratch = UnsafeMutableRawBufferPointer(rebasing: loop.scratch.prefix(64 << 10))
-        var count: Int?
-        do throws(Errno) {
-            switch stream {
-            case .stdout: count = try process.stdout.read(into: scratch)
-            case .stderr: count = try process.stderr.read(into: scratch)
-            }
-        } catch {
-            count = 0
-        }
-        guard let count else { return }
-        // Deregistered rather than deaf: a hang-up is told whatever the interest.
-        stop()
-        if count == 0 { return watch?.ended(stream) ?? () }
-        watch?.read(Array(scratch.prefix(count)), stream)
     }
 }
