@@ -61,6 +61,7 @@ final class LocalProcess: Sendable {
                 continuation.yield(
                     .exited(code: error.exitCode, signal: 0, message: error.message),
                 )
+                continuation.finish()
             }
         } catch {
             throw Failure("can't start the command: \(error)")
@@ -69,10 +70,11 @@ final class LocalProcess: Sendable {
 
     deinit { group.shutdown() }
 
-    /// Passes a signal on to the process group.
-    func signal(_ number: Int32) {
+    /// Passes a signal on to the process group. Calls `orElse` where the process has ended a second ago or
+    /// more, or never ran.
+    func signal(_ number: Int32, orElse: @escaping @Sendable () -> Void) {
         let watch = watch
-        watch.loop.execute { watch.value.signal(number) }
+        watch.loop.execute { watch.value.signal(number, orElse: orElse) }
     }
 
     private static func input() throws(Errno) -> Descriptor {

@@ -9,6 +9,7 @@ final class ProcessWatch: ReadinessHandler {
     private var registration: Registration?
     private var readers: [ExecStream: PipeReader] = [:]
     private var end: ProcessEnd?
+    private var endedAt: Instant?
     private var isOver = false
 
     /// How long output may outlive the process.
@@ -40,9 +41,14 @@ final class ProcessWatch: ReadinessHandler {
         }
     }
 
-    /// Passes a signal on; nobody may be left to get it.
-    func signal(_ number: Int32) {
-        if end == nil { try? process?.child.signal(number, group: true) }
+    /// Passes a signal on. `orElse`: nobody is there to get it, and that is not so only just now.
+    func signal(_ number: Int32, orElse: () -> Void) {
+        guard let process else { return orElse() }
+        if let endedAt {
+            if loop.now - endedAt >= Insistence.patience { orElse() }
+        } else {
+            try? process.child.signal(number, group: true)
+        }
     }
 
     /// It has ended.
@@ -51,6 +57,7 @@ final class ProcessWatch: ReadinessHandler {
         do throws(Errno) {
             guard let end = try process.child.collect() else { return }
             self.end = end
+            endedAt = loop.now
         } catch {
             return finish(code: 125, signal: 0, message: "its end could not be observed: \(error)")
         }
@@ -89,6 +96,7 @@ final class ProcessWatch: ReadinessHandler {
     private func finish(code: Int32, signal: Int32, message: String) {
         guard !isOver else { return }
         isOver = true
+        endedAt = endedAt ?? loop.now
         for reader in readers.values { reader.stop() }
         readers = [:]
         if let registration { loop.deregister(registration) }

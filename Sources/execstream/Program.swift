@@ -64,7 +64,7 @@ enum Program {
             let arguments = try? Arguments.parse(rest, for: AttachCommand.spec)
             return arguments?.has("interactive") == true ? Conversation.signals : []
         case PublishCommand.spec.name:
-            return [SIGINT, SIGTERM]
+            return PublishCommand.signals(try? Arguments.parse(rest, for: PublishCommand.spec))
         case LuaCommand.spec.name:
             return LuaCommand.signals
         default:

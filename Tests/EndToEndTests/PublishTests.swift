@@ -50,7 +50,9 @@ struct PublishTests {
     @Test("tells a command that is not there, and one that a signal killed")
     func badEnds() async throws {
         try await House.run { house in
-            #expect(try await house.run("publish", "ci/1", "--", "no-such-command").code == 127)
+            let missing = try await house.run("publish", "ci/1", "--", "no-such-command")
+            #expect(missing.code == 127)
+            #expect(missing.lines.count == 1 && missing.stderr.contains("no-such-command"))
             #expect(try await house.run("wait", "ci/1").code == 127)
             let killed = try await house.run("publish", "ci/2", "--", "sh", "-c", "kill -9 $$")
             #expect(killed.code == 137)
@@ -71,6 +73,33 @@ struct PublishTests {
             #expect(seen.stdout == "half")
             #expect(seen.lines.count == 1)
             #expect(seen.stderr.contains("publisher"))
+        }
+    }
+
+    @Test("passes signals on to its command", arguments: [SIGINT, SIGTERM, SIGHUP, SIGQUIT])
+    func signal(_ number: Int32) async throws {
+        try await House.run { house in
+            let script =
+                "trap 'echo got it; exit 9' INT TERM HUP QUIT; echo up; while :; do sleep 0.1; done"
+            let child = try house.start(["publish", "ci/42", "--", "sh", "-c", script])
+            try await child.prints("up\n")
+            child.signal(number)
+            let said = try await child.end()
+            #expect(said.code == 9)
+            #expect(said.stdout == "up\ngot it\n")
+            #expect(try await house.run("wait", "ci/42").code == 9)
+        }
+    }
+
+    @Test("is ended by a signal where its command has ended and the server is silent")
+    func silentServer() async throws {
+        try await House.run { house in
+            let script = "echo up; exec sleep 60"
+            try house.server.signal(SIGSTOP)
+            let child = try house.start(["publish", "ci/42", "--", "sh", "-c", script])
+            try await child.prints("up\n")
+            #expect(try await child.signalUntilEnd(SIGTERM).code == 128 + SIGTERM)
+            try house.server.signal(SIGCONT)
         }
     }
 

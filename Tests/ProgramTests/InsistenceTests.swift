@@ -27,6 +27,8 @@ struct InsistenceTests {
             (["run", "-t", "sh"], [SIGINT, SIGTERM, SIGWINCH]),
             (["run", "-d", "true"], []),
             (["run", "-dt", "sh"], []),
+            (["publish", "a/b"], [SIGINT, SIGTERM]),
+            (["publish", "a/b", "--", "make"], [SIGINT, SIGTERM, SIGHUP, SIGQUIT]),
             (["attach", "a/b"], []),
             (["wait", "a/b"], []),
         ] as [([String], [Int32])]

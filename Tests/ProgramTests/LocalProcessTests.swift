@@ -23,7 +23,7 @@ struct LocalProcessTests {
                 if written.isEmpty {
                     // Held until it is gone.
                     let pid = try #require(Int32(text.dropLast()))
-                    process.signal(SIGUSR1)
+                    process.signal(SIGUSR1) {}
                     while kill(pid, 0) == 0 { await Task.yield() }
                 }
                 written += text
@@ -54,5 +54,15 @@ struct LocalProcessTests {
             }
         }
         kill(try #require(Int32(writer.dropLast())), SIGKILL)
+    }
+
+    @Test func `that never ran leaves a signal to us`() async throws {
+        let process = try LocalProcess(["no-such-command"], environment: environment)
+        await withCheckedContinuation { done in process.signal(SIGTERM) { done.resume() } }
+        for await event in process.events {
+            guard case .exited(let code, _, let message) = event else { continue }
+            #expect(code == 127)
+            #expect(message.contains("no-such-command"))
+        }
     }
 }

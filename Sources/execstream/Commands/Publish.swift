@@ -1,6 +1,8 @@
 internal import ExecClient
 internal import ExecModel
 internal import Glibc
+internal import Kernel
+internal import Synchronization
 
 /// `execstream publish`: feeds in an exec that runs here.
 enum PublishCommand: ProgramCommand {
@@ -16,8 +18,12 @@ enum PublishCommand: ProgramCommand {
             "execstream publish ci/42 -- make runs make here, publishes both its streams, and ends with "
                 + "its code.",
             """
-            What is published comes out here, too. Where the server can't be reached (any more), that goes
-            on without it, and this ends with 125.
+            What is published comes out here, too. Where the server can't be reached (any more), or takes
+            nothing for 30 s, that goes on without it, and this ends with 125.
+            """,
+            """
+            SIGINT, SIGTERM, SIGHUP and SIGQUIT are passed on to a command that runs here. One that comes
+            a second or more after its end ends this program, too.
             """,
         ],
     )
@@ -32,124 +38,72 @@ enum PublishCommand: ProgramCommand {
         }
         return try await context.withClient { client throws(Failure) in
             let feed = Feed(client.publish(key, labels: labels), context.console)
-            guard let argv = arguments.rest else {
-                return try await publishInput(feed, context)
-            }
-            return try await withSignals([SIGINT, SIGTERM]) { signals throws(Failure) in
-                try await publishCommand(argv, feed, signals, context)
-            }
+            guard let argv = arguments.rest else { return try await publishInput(feed, context) }
+            return try await publishCommand(argv, feed, context)
         }
+    }
+
+    /// The signals that the command takes as events; nil: its arguments are wrong.
+    static func signals(_ arguments: Arguments?) -> [Int32] {
+        let others = arguments?.rest == nil ? [] : [SIGHUP, SIGQUIT]
+        return Signals.heeded([SIGINT, SIGTERM] + others)
     }
 
     private static func publishInput(
         _ feed: Feed,
         _ context: Context,
     ) async throws(Failure) -> Int32 {
-        let input = context.input
-        return try await withSignals([SIGINT, SIGTERM]) { signals throws(Failure) in
-            try await firstCode { group in
-                group.addTask {
-                    while let bytes = try await input.next() { try await feed.put(bytes, .stdout) }
-                    if Task.isCancelled { return nil }
-                    return try await feed.finish(code: 0)
-                }
-                // Whoever writes stdin gets the signal, too, and is followed to the end; a second
-                // signal leaves at once, and without an exit the server tells the truth about that.
-                group.addTask {
-                    var count = 0
-                    for await number in signals {
-                        count += 1
-                        if count == 2 { return 128 + number }
-                    }
-                    return nil
-                }
-            }
+        let (input, console) = (context.input, context.console)
+        // Whoever writes stdin gets the signal, too, and is followed to the end. Who insists leaves at once,
+        // and without an exit the server tells the truth about that.
+        let leaving = Leaving(console)
+        return try await withSignals(
+            signals(context.arguments),
+            heed: { leaving.take($0) }
+        ) { () throws(Failure) in
+            while let bytes = try await input.next() { await feed.put(bytes, .stdout) }
+            return try await feed.finish(code: 0)
         }
     }
 
     private static func publishCommand(
         _ argv: [String],
         _ feed: Feed,
-        _ signals: AsyncStream<Int32>,
         _ context: Context,
     ) async throws(Failure) -> Int32 {
+        let console = context.console
         let process = try LocalProcess(argv, environment: context.environment)
-        return try await firstCode { group in
-            group.addTask {
-                for await number in signals { process.signal(number) }
-                return nil
+        return try await withSignals(
+            signals(context.arguments),
+            heed: { number in
+                // In a session of its own, it gets those only that are passed on.
+                process.signal(number) { console.leave { _exit(128 + number) } }
             }
-            group.addTask {
-                for await event in process.events {
-                    switch event {
-                    case .output(let bytes, let stream, let taken):
-                        defer { taken() }
-                        try await feed.put(bytes, stream)
-                    case .exited(let code, let signal, let message):
-                        return try await feed.finish(code: code, signal: signal, message: message)
-                    }
+        ) { () throws(Failure) in
+            for await event in process.events {
+                switch event {
+                case .output(let bytes, let stream, let taken):
+                    defer { taken() }
+                    await feed.put(bytes, stream)
+                case .exited(let code, let signal, let message):
+                    if !message.isEmpty { console.complain(message) }
+                    return try await feed.finish(code: code, signal: signal, message: message)
                 }
-                return nil
             }
-        }
-    }
-}
-
-/// Where published output goes: to the server for as long as that takes it, and through to our own
-/// stdout and stderr whatever becomes of the server.
-private actor Feed {
-    private let publisher: Publisher
-    private let console: Console
-    private var problem: Failure?
-    private var isReaderGone = false
-
-    init(_ publisher: Publisher, _ console: Console) {
-        self.publisher = publisher
-        self.console = console
-    }
-
-    /// Publishes a piece, and passes it through.
-    func put(_ bytes: [UInt8], _ stream: ExecStream) async throws(Failure) {
-        passThrough(bytes, stream)
-        guard problem == nil else { return }
-        do throws(ExecError) {
-            try await publisher.write(bytes, to: stream)
-        } catch {
-            fail(error)
+            throw Failure("")
         }
     }
 
-    /// Publishes the end; answers the exit code for the program.
-    func finish(code: Int32, signal: Int32 = 0, message: String = "") async throws(Failure) -> Int32
-    {
-        if problem == nil {
-            do throws(ExecError) {
-                return try await publisher.finish(code: code, signal: signal, message: message).code
-            } catch {
-                fail(error)
-            }
-        }
-        // It was said when it happened.
-        throw Failure("")
-    }
+    /// Ends the program at a signal that is insisted on.
+    private final class Leaving: Sendable {
+        private let console: Console
+        private let insistence = Mutex(Insistence())
 
-    private func passThrough(_ bytes: [UInt8], _ stream: ExecStream) {
-        guard !isReaderGone else { return }
-        do throws(Failure) {
-            switch stream {
-            case .stdout: try console.write(bytes)
-            case .stderr: try console.writeError(bytes)
-            }
-        } catch {
-            // Nobody reads here any more; those who watch still do.
-            isReaderGone = true
-        }
-    }
+        init(_ console: Console) { self.console = console }
 
-    private func fail(_ error: ExecError) {
-        guard error.code != .cancelled else { return problem = Failure("") }
-        let failure = Failure(error)
-        problem = failure
-        console.complain("not published: \(failure.message)")
+        func take(_ number: Int32) {
+            guard insistence.withLock({ $0.signalled(at: .now) }) else { return }
+            console.leave { _exit(128 + number) }
+        }
     }
 }
