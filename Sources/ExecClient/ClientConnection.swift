@@ -49,9 +49,7 @@ final class ClientConnection: ReadinessHandler {
         } catch {
             return closeLater(ExecError(.unavailable, error.description, cause: error))
         }
-        // Resolving blocks, and the loop's time has stood still meanwhile.
-        let resolving = SystemClocks().now - loop.now
-        timer = loop.schedule(after: resolving + timeout) { [weak self] in
+        timer = loop.schedule(after: timeout) { [weak self] in
             guard let self else { return }
             close(ExecError(.unavailable, "\(address) did not answer within \(timeout)"))
         }
