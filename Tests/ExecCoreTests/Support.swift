@@ -3,6 +3,7 @@ import ExecModel
 import Glibc
 import Kernel
 import Synchronization
+import Testing
 
 /// Clocks that stand still until a test moves them.
 final class FakeClocks: Clocks {
@@ -87,6 +88,25 @@ func withLoop<R>(_ body: (EventLoop) throws -> R) throws -> R {
     let group = try EventLoopGroup(count: 1, name: "test")
     defer { group.shutdown() }
     return try body(group.loops[0])
+}
+
+extension EventLoop {
+    /// Runs `body` on the loop, and brings home what it returns: a test knows only what its own thread
+    /// expects.
+    func value<Value: Sendable>(
+        _ body: @escaping @Sendable () throws(Errno) -> Value,
+    ) throws -> Value {
+        let box = Box<Value>()
+        try perform { () throws(Errno) in
+            let value = try body()
+            box.value.withLock { $0 = value }
+        }
+        return try #require(box.value.withLock { $0 })
+    }
+}
+
+private final class Box<Value: Sendable>: Sendable {
+    let value = Mutex<Value?>(nil)
 }
 
 extension Chunk {
