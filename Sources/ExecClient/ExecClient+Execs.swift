@@ -53,11 +53,12 @@ extension ExecClient {
             if left <= .zero, wasThere { return nil }
             do throws(ExecError) {
                 let part = wasThere ? min(left, pace.part) : .zero
-                let limit = (wasThere ? part : pace.part) + pace.answering
+                let limit = max(min(left, pace.part), .zero) + pace.answering
                 guard let info = try await wait(key, part, within: limit) else {
                     if let timeout, ContinuousClock.now - start >= timeout { return nil }
+                    // Where the connection is only busy it goes on; else what waits on it is told.
                     runtime.execute { $0.distrust(silence: limit) }
-                    throw Self.unanswered(limit)
+                    continue
                 }
                 if let exit = info.exit { return exit }
                 wasThere = true
@@ -91,18 +92,13 @@ extension ExecClient {
                 }
             }
             group.addTask {
-                let hasPassed = (try? await Task.sleep(for: limit)) != nil
+                let hasPassed = (try? await Task.sleep(for: limit, clock: .suspending)) != nil
                 return hasPassed ? .success(nil) : .failure(.callerCancelled)
             }
             defer { group.cancelAll() }
             return await group.next() ?? .success(nil)
         }
         return try result.get()
-    }
-
-    private static func unanswered(_ limit: Duration) -> ExecError {
-        let message = "the server did not answer within \(limit)"
-        return ExecError(.unavailable, message, cause: ConnectionBroken())
     }
 
     /// The execs of one container, or of all; those that carry all `labels`.

@@ -74,6 +74,7 @@ extension ExecSessionRegistry {
                     )
                 }
             }
+            Files.removeDirectoryIfEmpty(directory)
         }
         keep(stranded: leftovers.unreadable.filter { !$0.isSetAside }.map(\.path))
         return leftovers

@@ -89,8 +89,9 @@ extension Connection {
         }
     }
 
-    /// Hears what was put off.
-    func hearTheRest() {
+    /// Hears what was put off, as far as it may.
+    func hearSome() {
+        guard !unheard.isEmpty, mayHear else { return }
         var bytes: [UInt8] = []
         swap(&bytes, &unheard)
         hear(bytes.span.bytes)

@@ -16,8 +16,11 @@ extension Connection {
     /// Writes until there is nothing to say, the socket is full, or the turn is over.
     func flush() {
         if closing == .lingering { return }
-        // What has been queued meanwhile may be enough not to listen to the peer any more.
-        if isBlocked { return setInterest(writable: true) }
+        if isBlocked {
+            // A peer that does not read is heard all the same, until it has asked for enough.
+            hearSome()
+            return setInterest(writable: true)
+        }
         let batch = context.batch(of: loop)
         var (written, writes) = (0, 0)
         do throws(TransportFailure) {
@@ -36,7 +39,7 @@ extension Connection {
                     outbox = rest + outbox
                     return block()
                 }
-                if !unheard.isEmpty, mayHear { hearTheRest() }
+                hearSome()
                 written += count
                 writes += 1
                 if written >= Self.turnBytesMax || writes >= Self.turnWritesMax {
@@ -45,6 +48,12 @@ extension Connection {
                 }
             }
         } catch {
+            // A peer that is gone may have said something before, which its exec is to have. What is left of
+            // it is heard in turns, as ever, and then its end.
+            if case .system = error, !unheard.isEmpty, mayHear {
+                isBlocked = true
+                return scheduleFlush()
+            }
             close("writing failed: \(error)")
         }
     }
@@ -52,6 +61,7 @@ extension Connection {
     private func block() {
         isBlocked = true
         setInterest(writable: true)
+        if !unheard.isEmpty, mayHear { scheduleFlush() }
     }
 
     /// Control frames first, then each ready stream in its turn, one batch at most.
@@ -102,7 +112,7 @@ extension Connection {
         case .afterViewers, .afterWriting: return closeOnceDelivered()
         case .no, .lingering: break
         }
-        if !unheard.isEmpty { hearTheRest() }
+        hearSome()
         setInterest(writable: false)
     }
 

@@ -101,7 +101,8 @@ final class Connection: ReadinessHandler, LoopTarget, @unchecked Sendable {
         if readiness.contains(.readable) {
             read()
         } else if readiness.contains(.hangUp) || readiness.contains(.error) {
-            close("the peer is gone")
+            // It is told again and again, until all that came before it has been heard.
+            if unheard.isEmpty || !mayHear { close("the peer is gone") } else { hearSome() }
         }
     }
 

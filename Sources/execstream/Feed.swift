@@ -10,7 +10,7 @@ actor Feed {
     private var isReaderGone = false
 
     /// How long the server may take for one piece, or for the end. Whoever writes waits meanwhile.
-    private static let patience = Duration.seconds(30)
+    private let patience = InTime(.seconds(30))
 
     init(_ publisher: Publisher, _ console: Console) {
         self.publisher = publisher
@@ -44,7 +44,7 @@ actor Feed {
         guard let publisher else { return nil }
         let late = ExecError(.unavailable, "the server has taken nothing for 30 s")
         do throws(ExecError) {
-            return try await inTime(Self.patience, orThrow: late) { () throws(ExecError) in
+            return try await patience.run(orThrow: late) { () throws(ExecError) in
                 try await body(publisher)
             }
         } catch {

@@ -144,7 +144,7 @@ import Wire
         defer { server.stop() }
         let exit = try await ExecClient.withClient(address: server.address) { client in
             let pace = WaitPace(answering: .milliseconds(1))
-            return try await client.waitForExit(Self.key, timeout: .milliseconds(1), pace: pace)
+            return try await client.waitForExit(Self.key, timeout: .milliseconds(300), pace: pace)
         }
         #expect(exit == nil)
     }

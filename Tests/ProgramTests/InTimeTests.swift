@@ -9,7 +9,7 @@ struct InTimeTests {
 
     @Test func `what takes too long is called off`() async {
         let error = await #expect(throws: ExecError.self) {
-            try await inTime(.milliseconds(1), orThrow: late) { () async throws(ExecError) in
+            try await InTime(.milliseconds(1)).run(orThrow: late) { () async throws(ExecError) in
                 try? await Task.sleep(for: .seconds(3600))
             }
         }
@@ -17,19 +17,30 @@ struct InTimeTests {
     }
 
     @Test func `what comes in time is not waited for any longer`() async throws {
-        let limit = Duration.seconds(3600)
-        #expect(try await inTime(limit, orThrow: late) { () throws(ExecError) in 7 } == 7)
+        let long = InTime(.seconds(3600))
+        #expect(try await long.run(orThrow: late) { () throws(ExecError) in 7 } == 7)
         let refused = ExecError(.notFound, "")
         let error = await #expect(throws: ExecError.self) {
-            try await inTime(limit, orThrow: late) { () throws(ExecError) in throw refused }
+            try await long.run(orThrow: late) { () throws(ExecError) in throw refused }
         }
         #expect(error?.code == .notFound)
+    }
+
+    @Test func `each has the limit for itself, and what came before is no part of it`() async throws
+    {
+        let each = InTime(.seconds(2))
+        let clock = SuspendingClock()
+        let begin = clock.now
+        // More than the limit together.
+        while clock.now - begin < .milliseconds(2_200) {
+            try await each.run(orThrow: late) { () async throws(ExecError) in await Task.yield() }
+        }
     }
 
     @Test func `a caller that is cancelled is not late`() async {
         let late = late
         let task = Task {
-            try await inTime(.seconds(3600), orThrow: late) { () async throws(ExecError) in
+            try await InTime(.seconds(3600)).run(orThrow: late) { () async throws(ExecError) in
                 try? await Task.sleep(for: .seconds(3600))
                 throw ExecError(.cancelled, "")
             }

@@ -32,7 +32,7 @@ struct DisconnectTests {
     @Test("goes on where somebody comes in time, and stops once that one has gone as well")
     func cameBack() async throws {
         try await Service.run { service in
-            let first = try start(afterMS: 600, service)
+            let first = try start(afterMS: 1_500, service)
             first.close()
             let instance = try service.registry.instance(try ExecKey(container: "c", exec: "e"))
             while instance.info.viewers > 0 { await Task.yield() }
@@ -40,7 +40,7 @@ struct DisconnectTests {
             _ = try second.attach("c", "e", id: 3)
             // Longer than the first one's absence may have lasted.
             let clock = ContinuousClock()
-            let until = clock.now + .milliseconds(900)
+            let until = clock.now + .milliseconds(1_800)
             while clock.now < until { try second.waitForOutput("tick\n", 3) }
             #expect(instance.exit == nil)
             second.close()

@@ -17,7 +17,7 @@ def run(bench):
     ours, alone = samples["server"], samples["alone"]
     lines = []
     if "socat" in samples:
-        lines.append(Line("reading the log", "GiB/s", ours["rate"], "cat log | socat",
+        lines.append(Line("reading the log", "GiB/s", ours["rate"], "cat log into socat",
                           samples["socat"], at_least=0.8))
     return lines + [
         Line("p50 of the live viewer meanwhile", "µs", ours["p50"], "without the late one",

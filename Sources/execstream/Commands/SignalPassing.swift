@@ -41,15 +41,24 @@ final class SignalPassing: Sendable {
     /// Passes on what has come, in order, until the task is cancelled.
     func pass() async {
         for await number in passing.stream {
-            do throws(ExecError) {
-                // On the way its start took, and so surely after that; while the connection is away it waits.
-                try await session.signal(SignalRequest(number))
-                // That it is on its way says nothing. An answer says that the server has it, too.
-                guard try await client.wait(session.key, timeoutMS: 0).exit == nil else { continue }
-                insistence.withLock { $0.heeded() }
-            } catch {
-                // Nobody has heeded it.
-            }
+            // On the way its start took, and so surely after that; while the connection is away it waits.
+            guard (try? await session.signal(SignalRequest(number))) != nil else { continue }
+            // That it is on its way says nothing. An answer says that the server has it, too.
+            if await serverAnswers() { insistence.withLock { $0.heeded() } }
         }
+    }
+
+    /// Asks until the server answers. False: the exec has exited, and heeds nothing any more.
+    private func serverAnswers() async -> Bool {
+        while !Task.isCancelled {
+            do throws(ExecError) {
+                return try await client.wait(session.key, timeoutMS: 0).exit == nil
+            } catch {
+                // A refusal is an answer as well.
+                if error.code != .unavailable { return error.code != .cancelled }
+            }
+            try? await Task.sleep(for: Insistence.patience)
+        }
+        return false
     }
 }
