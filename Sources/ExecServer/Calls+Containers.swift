@@ -10,14 +10,10 @@ extension Calls {
             return call.succeed(try registry.status(of: request.containerID))
         }
         // Each exec of it is looked at on its own loop, and the answer is large: one at a time.
-        let answered = connection.asks(Connection.askedMax)
-        do throws(ExecError) {
+        try connection.ask(Connection.askedMax) { (answered) throws(ExecError) in
             try ask(call, telling: { _ in answered() }) { (done) throws(ExecError) in
                 try registry.status(of: request.containerID, done: done)
             }
-        } catch {
-            answered()
-            throw error
         }
     }
 

@@ -64,16 +64,25 @@ extension Connection {
     /// Whether the peer takes the answers that it has asked for, and the other loops keep up with it.
     var mayHear: Bool { outbox.count < Self.outboxBytesMax && asked < Self.askedMax }
 
-    /// Something is asked of another loop. Returns what to call, from any thread, once it is done.
-    func asks(_ weight: Int = 1) -> @Sendable () -> Void {
+    /// Asks something of another loop by `body`, which has what it is given called once, from any thread,
+    /// when that is done. Where it throws nothing was asked.
+    func ask(
+        _ weight: Int = 1,
+        _ body: (@escaping @Sendable () -> Void) throws(ExecError) -> Void,
+    ) throws(ExecError) {
         asked += weight
-        return { [self] in
-            loop.execute { [self] in
-                let wasFull = !mayHear
-                asked -= weight
-                if wasFull { scheduleFlush() }
-            }
+        do throws(ExecError) {
+            try body { [self] in loop.execute { [self] in answered(weight) } }
+        } catch {
+            answered(weight)
+            throw error
         }
+    }
+
+    private func answered(_ weight: Int) {
+        let wasFull = !mayHear
+        asked -= weight
+        if wasFull { scheduleFlush() }
     }
 
     /// The peer has been told all: only its end is waited for.

@@ -51,7 +51,7 @@ final class Connection: ReadinessHandler, LoopTarget, @unchecked Sendable {
         case afterViewers
         /// The peer is not admitted: once it has been told.
         case afterWriting
-        /// Once the peer has closed it: all has been said, and not all of it has arrived.
+        /// All has been said, and not all of it has arrived: once it has, or the peer has closed it.
         case lingering
     }
 

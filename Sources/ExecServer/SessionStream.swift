@@ -134,25 +134,21 @@ final class SessionStream: ServerStream, Wakeable, LoopTarget, @unchecked Sendab
             // It may have ended just now: then the exit, which is on its way, is the answer.
             let target = Target.exec(instance.key)
             try connection.audited(.signal, on: target) { (entry) throws(ExecError) in
-                let answered = connection.asks()
                 do throws(ExecError) {
-                    try instance.signal(signal) { error in
-                        entry.tell(error)
-                        answered()
+                    try connection.ask { (answered) throws(ExecError) in
+                        try instance.signal(signal) { error in
+                            entry.tell(error)
+                            answered()
+                        }
                     }
                 } catch {
-                    answered()
                     if instance.exit == nil { throw error }
                     entry.tell(error)
                 }
             }
         case .resize(let size):
-            let answered = connection.asks()
-            do throws(ExecError) {
+            try connection.ask { (answered) throws(ExecError) in
                 try instance.resize(to: size, done: answered)
-            } catch {
-                answered()
-                throw error
             }
         case .start, .credit, .detach:
             preconditionFailure("handled before")

@@ -49,15 +49,21 @@ struct ReloadTests {
         }
     }
 
+    /// Bob, with a Session on stream 3 whose exec is all stdin.
+    private func bobWithStdin(_ service: Service) throws -> RawClient {
+        let bob = try RawClient(service, token: Self.bob)
+        let command = shell("echo up; exec cat", stdin: true)
+        try bob.start(Start(containerID: "c", execID: "e", command: command), id: 3)
+        _ = try bob.ready(3)
+        return bob
+    }
+
     @Test("changes what may be done next, also on a Session that is open")
     func roles() async throws {
         let file = try TokensFile("bob run \(Self.bob)")
         let path = file.path
         try await Service.run(options: { $0.tokensFile = path }) { service in
-            let bob = try RawClient(service, token: Self.bob)
-            let command = shell("echo up; exec cat", stdin: true)
-            try bob.start(Start(containerID: "c", execID: "e", command: command), id: 3)
-            _ = try bob.ready(3)
+            let bob = try bobWithStdin(service)
             #expect(try signal(bob, id: 5) == .notFound)
 
             try file.write("robert view:c \(Self.bob)")
@@ -81,10 +87,7 @@ struct ReloadTests {
         let file = try TokensFile("bob run \(Self.bob)\neve run \(Self.eve)")
         let path = file.path
         try await Service.run(options: { $0.tokensFile = path }) { service in
-            let bob = try RawClient(service, token: Self.bob)
-            let command = shell("echo up; exec cat", stdin: true)
-            try bob.start(Start(containerID: "c", execID: "e", command: command), id: 3)
-            _ = try bob.ready(3)
+            let bob = try bobWithStdin(service)
             try file.write("bob view \(Self.bob)\neve run \(Self.eve)")
             service.server.reload()
             try bob.sendEnd(id: 3)
