@@ -4,6 +4,7 @@ of it: descriptors, threads, memory, children, groups, files.
 
 import os
 import subprocess
+import tempfile
 import threading
 import time
 
@@ -95,6 +96,10 @@ class Serving:
         self.process.terminate()
         return self._end()
 
+    def ended(self):
+        """Waits for the end of a server that was told to end, and returns its exit code."""
+        return self._end()
+
     def _end(self):
         try:
             code = self.process.wait(END_SECONDS_MAX)
@@ -124,6 +129,11 @@ class Serving:
     def data_bytes(self):
         """What counts against RLIMIT_DATA."""
         return self._memory("VmData")
+
+    def processor_seconds(self):
+        with open(f"/proc/{self.process.pid}/stat", encoding="ascii", errors="replace") as stat:
+            fields = stat.read().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def _memory(self, name):
         with open(f"/proc/{self.process.pid}/status", encoding="ascii") as status:
@@ -167,6 +177,24 @@ class Serving:
                     connection.call("ExecRemove", pb.ExecRemoveRequest(**names))
                 except Failed:
                     pass
+
+
+class TemporaryServing(Serving):
+    """A server in a temporary directory of its own. It is ready once the object is made."""
+
+    def __init__(self, **options):
+        self._directory = tempfile.TemporaryDirectory(prefix="execstream-")
+        super().__init__(self._directory.name, **options)
+        try:
+            self.start()
+        except BaseException:
+            self._directory.cleanup()
+            raise
+
+    def _end(self):
+        code = super()._end()
+        self._directory.cleanup()
+        return code
 
 
 def list_directory(path):

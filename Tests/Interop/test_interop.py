@@ -4,92 +4,14 @@ Scripts/test-interop runs this: it makes exec_pb2 and ttrpc_pb2, and sets $EXECS
 Nothing here sleeps: a test waits for a message, and no longer than the client's timeout.
 """
 
-import os
-import queue
 import signal
-import subprocess
-import tempfile
-import threading
 import unittest
 
 import exec_pb2 as pb
+from serving import TemporaryServing
 from ttrpc_client import DATA, REQUEST, RESPONSE, TIMEOUT, Closed, Connection, Failed
 
 INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION, UNIMPLEMENTED, UNAUTHENTICATED = 3, 5, 9, 12, 16
-
-
-class Server:
-    """A server process with a state directory of its own, on a TCP port and on a Unix socket."""
-
-    def __init__(self):
-        self._directory = tempfile.TemporaryDirectory(prefix="execstream-")
-        state = os.path.join(self._directory.name, "state")
-        self.unix = f"unix:{self._directory.name}/socket"
-        binary = os.environ.get("EXECSTREAM", ".build/debug/execstream")
-        self.process = subprocess.Popen(
-            [binary, "serve", "--listen", "tcp:127.0.0.1:0", "--listen", self.unix]
-            + ["--state", state],
-            stdin=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self.said = []  # the lines of its stderr
-        self._lines = queue.Queue()  # those that nobody has waited for yet; None: the end
-        self._reader = threading.Thread(target=self._read_lines)
-        self._reader.start()
-        try:
-            self.tcp = self._line_with("listening on tcp:").removeprefix("listening on ")
-            self._line_with("ready")
-            with open(os.path.join(state, "token"), encoding="ascii") as file:
-                self.token = file.read().strip()
-        except BaseException:
-            self.kill()
-            raise
-
-    def _read_lines(self):
-        for line in self.process.stderr:
-            self.said.append(line.rstrip("\n"))
-            self._lines.put(self.said[-1])
-        self._lines.put(None)
-
-    def _line_with(self, start):
-        while (line := self._lines.get(timeout=TIMEOUT)) is not None:
-            if line.startswith(start):
-                return line
-        raise AssertionError(f"the server ended without a line '{start}'; it said: {self.said}")
-
-    def connect(self):
-        """A connection over TCP that has said Hello."""
-        connection = Connection(self.tcp)
-        connection.call("Hello", pb.HelloRequest(client="interop/1", token=self.token))
-        return connection
-
-    def kill(self):
-        """Whatever has become of it, it is gone after this."""
-        self.process.kill()
-        self.end()
-
-    def end(self):
-        """Waits for the end of the process, and answers its code."""
-        try:
-            code = self.process.wait(timeout=TIMEOUT)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            code = self.process.wait()
-        self._reader.join()
-        self.process.stderr.close()
-        self._directory.cleanup()
-        return code
-
-    def stop(self):
-        """Ends it politely; raises where that, or something before it, was no good end."""
-        self.process.send_signal(signal.SIGTERM)
-        self.check_end()
-
-    def check_end(self):
-        code = self.end()
-        if code != 0:
-            raise AssertionError("\n".join([f"the server ended with {code}; it said:", *self.said]))
 
 
 class Recording:
@@ -145,24 +67,27 @@ class Recording:
 
 
 def setUpModule():
-    InteropTest.server = Server()
+    InteropTest.server = TemporaryServing(tcp=True)
 
 
 def tearDownModule():
-    InteropTest.server.stop()
+    server = InteropTest.server
+    code = server.stop()
+    if code != 0:
+        raise AssertionError("\n".join([f"the server ended with {code}; it said:", *server.said]))
 
 
 class InteropTest(unittest.TestCase):
     """One server for all tests; each names a container after itself."""
 
-    server: Server
+    server: TemporaryServing
 
     def setUp(self):
         self.container = self._testMethodName
         self.connection = self.connect()
 
     def connect(self):
-        return self.enterContext(self.server.connect())
+        return self.enterContext(self.server.connect(self.server.tcp))
 
     def start(self, *argv, exec_id="e", connection=None, **command):
         """Opens a Session that starts a command."""
@@ -410,7 +335,7 @@ class ExecTests(InteropTest):
 
     def stop_quietly(self, exec_id):
         # On a connection of its own: the test's may be closed, or in the middle of something.
-        with self.server.connect() as connection:
+        with self.server.connect(self.server.tcp) as connection:
             connection.call("ExecStop", pb.ExecStopRequest(**self.names(exec_id)))
 
     def test_wait_tells_a_late_exit(self):
@@ -616,7 +541,7 @@ class ShutdownTests(InteropTest):
     """With a server for each test, which ends it."""
 
     def setUp(self):
-        self.server = Server()
+        self.server = TemporaryServing(tcp=True)
         self.addCleanup(self.server.kill)
         super().setUp()
 
@@ -629,7 +554,7 @@ class ShutdownTests(InteropTest):
         self.assertEqual(session.exit.cause, pb.STOP_CAUSE_SHUTDOWN)
         with self.assertRaises((Closed, ConnectionResetError)):
             self.connection.receive(1)
-        self.server.check_end()
+        self.assertEqual(self.server.ended(), 0, self.server.said)
 
 
 def events_to_exit(events):

@@ -3,7 +3,7 @@
 in Swift by ExecClient and writes it to /dev/null. Both read from one server, in turn.
 
     swift build -c release
-    Tests/Load/lua_reading.py .build/release/execstream
+    PYTHONPATH=.build/interop:Tests/Interop Tests/Load/lua_reading.py .build/release/execstream
 
 Prints the medians of wall time and of processor time (the reader's own, and with the server's); fails
 where Lua's are over twice those of Swift.
@@ -16,6 +16,8 @@ import sys
 import tempfile
 import time
 
+from serving import Serving
+
 RUNS = int(os.environ.get("RUNS", 5))
 BYTES = int(os.environ.get("EXEC_BYTES", 1 << 30))
 COMMAND = f"exec head -c {BYTES} /dev/zero"
@@ -26,26 +28,6 @@ local out, total = process:stdout_stream(), 0
 for piece in function() return out:read() end do total = total + #piece end
 assert(total == {BYTES} and process:wait() == 0)
 """
-
-
-class Server:
-    def __init__(self, program, state):
-        self.address = f"unix:{state}/socket"
-        self.process = subprocess.Popen(
-            [program, "serve", "--listen", self.address, "--state", state],
-            stderr=subprocess.PIPE, text=True,
-        )
-        while self.process.stderr.readline() != "ready\n":
-            pass
-
-    def processor_seconds(self):
-        with open(f"/proc/{self.process.pid}/stat") as stat:
-            fields = stat.read().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-    def stop(self):
-        self.process.terminate()
-        self.process.wait(60)
 
 
 def measure(server, arguments):
@@ -61,13 +43,14 @@ def measure(server, arguments):
 
 
 def main(program):
-    with tempfile.TemporaryDirectory() as state:
-        script = os.path.join(state, "read.lua")
+    with tempfile.TemporaryDirectory() as directory:
+        script = os.path.join(directory, "read.lua")
         with open(script, "w") as file:
             file.write(SCRIPT)
-        server = Server(program, state)
+        server = Serving(directory, program=program)
+        server.start()
         try:
-            address = ["--address", server.address]
+            address = ["--address", server.unix]
             readers = {
                 "swift": [program, "run", *address, "-e", "swift", "sh", "-c", COMMAND],
                 "lua": [program, "lua", *address, script],

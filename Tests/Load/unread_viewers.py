@@ -10,42 +10,22 @@ Prints the medians; fails where they are over 1.1 times the time, or 64 MiB.
 
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 
 import exec_pb2
-from ttrpc_client import REMOTE_OPEN, Connection
+from serving import Serving
+from ttrpc_client import REMOTE_OPEN
 
 RUNS, VIEWERS = 5, 200
 BYTES = int(os.environ.get("EXEC_BYTES", 1 << 30))
 
 
-class Server:
-    def __init__(self, program, state):
-        address = f"unix:{state}/socket"
-        self.process = subprocess.Popen(
-            [program, "serve", "--listen", address, "--state", state],
-            stderr=subprocess.PIPE, text=True,
-        )
-        while self.process.stderr.readline() != "ready\n":
-            pass
-        self.address = address
-
-    def connect(self):
-        connection = Connection(self.address)
-        connection._socket.settimeout(300)
-        connection.call("Hello", exec_pb2.HelloRequest(client="load/1"))
-        return connection
-
-    def resident(self):
-        with open(f"/proc/{self.process.pid}/status") as status:
-            return next(int(line.split()[1]) for line in status if line.startswith("VmRSS")) << 10
-
-    def stop(self):
-        self.process.terminate()
-        self.process.wait(60)
+def connect(server):
+    connection = server.connect()
+    connection._socket.settimeout(300)
+    return connection
 
 
 def run(server, name, viewers):
@@ -55,13 +35,13 @@ def run(server, name, viewers):
     start.command.stdin = True
     # The one that starts it takes no output either, but has not to be read to be waited for.
     start.view.window_bytes = 1
-    control = server.connect()
+    control = connect(server)
     session = control.call_with_stream("Session")
     session.send(exec_pb2.SessionRequest(start=start))
     next(session)
     crowd = []
     for _ in range(viewers):
-        viewer = server.connect()
+        viewer = connect(server)
         attach = exec_pb2.SessionRequest(
             start=exec_pb2.Start(container_id="load", exec_id=name))
         viewer.open("Session", attach.SerializeToString(), REMOTE_OPEN)
@@ -72,20 +52,21 @@ def run(server, name, viewers):
     answer = control.call("ExecWait", wait)
     seconds = time.monotonic() - began
     assert answer.info.exit.stdout_bytes == BYTES, answer
-    resident = server.resident()
+    resident = server.resident_bytes()
     for connection in crowd + [control]:
         connection._socket.close()
-    with server.connect() as cleaner:
+    with connect(server) as cleaner:
         cleaner.call("ExecRemove", exec_pb2.ExecRemoveRequest(container_id="load", exec_id=name))
     return seconds, resident
 
 
 def main():
-    with tempfile.TemporaryDirectory(dir=os.environ.get("STATE_PARENT")) as state:
-        server = Server(sys.argv[1], state)
+    with tempfile.TemporaryDirectory(dir=os.environ.get("STATE_PARENT")) as directory:
+        server = Serving(directory, program=sys.argv[1])
+        server.start()
         try:
             run(server, "warm", 0)
-            before = server.resident()
+            before = server.resident_bytes()
             alone, watched, residents = [], [], []
             for number in range(RUNS):
                 alone.append(run(server, f"alone{number}", 0)[0])
