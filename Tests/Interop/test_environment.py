@@ -5,7 +5,6 @@ import socket
 import tempfile
 import unittest
 
-import exec_pb2 as pb
 from conversations import start
 from serving import Serving
 from ttrpc_client import TIMEOUT
