@@ -3,8 +3,8 @@ internal import Kernel
 internal import Synchronization
 
 /// The writing end of an exec's stdin, on its loop: takes what clients send in the order of arrival
-/// and gives them credit as the exec reads it. Bounded by the queue's promise. A terminal's stdin has
-/// no end: somebody who ends it has its end-of-file character typed, and more may follow.
+/// and gives them credit as the exec reads it. Bounded by `StdinCredit`. A terminal's stdin has no
+/// end: somebody who ends it has its end-of-file character typed, and more may follow.
 final class StdinPipe: ReadinessHandler {
     private let loop: EventLoop
     private let terminal: ExecTerminal?
@@ -12,12 +12,14 @@ final class StdinPipe: ReadinessHandler {
     private var isInLine = false
     private var pipe: Descriptor?
     private var registration: Registration?
-    /// Under a lock because a writer's first promise is made on the writer's thread; all else is for
+    /// Under a lock because a writer's first grant is made on the writer's thread; all else is for
     /// the loop's.
     private let queue = Mutex(StdinQueue())
     private var creditors: [UInt64: @Sendable (Int) -> Void] = [:]
-    /// Promises to writers that are about to `join`.
-    private var promisedEarly: [UInt64: Int] = [:]
+    /// Credit that writers are to be told of; empty between calls.
+    private var grants: StdinQueue.Grants = [:]
+    /// Credit of writers that are about to `join`.
+    private var early: StdinQueue.Grants = [:]
     private var dropped = 0
 
     init(_ pipe: consuming Descriptor, of terminal: ExecTerminal?, loop: EventLoop) {
@@ -32,12 +34,13 @@ final class StdinPipe: ReadinessHandler {
     /// The new writer is told what it may send besides.
     func join(_ writer: UInt64, credit: @escaping @Sendable (Int) -> Void) {
         creditors[writer] = credit
-        if let early = promisedEarly.removeValue(forKey: writer) { credit(early) }
+        if let bytes = early.removeValue(forKey: writer) { credit(bytes) }
     }
 
     func leave(_ writer: UInt64, closing: Bool) {
         creditors[writer] = nil
-        promise(queue.withLock { $0.leave(writer) })
+        early[writer] = nil
+        queue.withLock { $0.leave(writer) }
         if closing, creditors.isEmpty { close() }
     }
 
@@ -79,9 +82,8 @@ final class StdinPipe: ReadinessHandler {
         do throws(Errno) {
             while true {
                 switch try writeFront() {
-                case .wrote(let taken, let count):
-                    creditors[taken.writer]?(count)
-                    promise(taken.promisedTo)
+                case .wrote:
+                    deliver()
                 case .full:
                     return waitForRoom()
                 case .empty(let isClosed):
@@ -95,7 +97,7 @@ final class StdinPipe: ReadinessHandler {
     }
 
     private enum Write {
-        case wrote((writer: UInt64, promisedTo: UInt64?), Int)
+        case wrote
         case full
         case empty(isClosed: Bool)
     }
@@ -107,27 +109,27 @@ final class StdinPipe: ReadinessHandler {
             }
             guard let attempt = written else { return .empty(isClosed: queue.isClosed) }
             guard let count = attempt else { return .full }
-            return .wrote(queue.take(count), count)
+            queue.take(count, &grants)
+            return .wrote
         }
     }
 
-    private func promise(_ writer: UInt64?) {
-        guard let writer else { return }
-        if let credit = creditors[writer] {
-            credit(StdinQueue.partBytes)
-        } else {
-            promisedEarly[writer] = StdinQueue.partBytes
+    /// Tells the writers of their credit.
+    private func deliver() {
+        for (writer, bytes) in grants {
+            if let credit = creditors[writer] {
+                credit(bytes)
+            } else {
+                early[writer, default: 0] += bytes
+            }
         }
+        grants.removeAll(keepingCapacity: true)
     }
 
     /// The exec takes no more. The writers are not to wait for one that will never read.
     private func breakOff() {
-        let left = queue.withLock { $0.drop() }
-        for (writer, count) in left.dropped {
-            dropped += count
-            creditors[writer]?(count)
-        }
-        for writer in left.promisedTo { promise(writer) }
+        dropped += queue.withLock { $0.drop(&grants) }
+        deliver()
         stopWaiting()
         pipe.take()?.close()
     }

@@ -7,8 +7,10 @@ final class StdinAccount {
     private var credit: Int
     private var untold = 0
 
-    /// Grants are told in steps of this size, or once the client has nothing left.
+    /// Grants are told in steps of this size, or at once where the client could not send a line of
+    /// `lineBytes` without them.
     private static let stepBytes = 16 << 10
+    private static let lineBytes = 2 << 10
 
     /// `credit` is what the client may send from the beginning.
     init(writer: UInt64, credit: Int) {
@@ -21,7 +23,7 @@ final class StdinAccount {
 
     /// What the client is to be told now; nil: nothing.
     func takeGrant() -> Int? {
-        guard untold > 0, untold >= Self.stepBytes || credit == 0 else { return nil }
+        guard untold > 0, untold >= Self.stepBytes || credit < Self.lineBytes else { return nil }
         defer { untold = 0 }
         credit += untold
         return untold

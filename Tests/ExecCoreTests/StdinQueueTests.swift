@@ -6,70 +6,74 @@ import Testing
 
 @Suite("An exec's stdin in flight")
 struct StdinQueueTests {
-    private let part = StdinQueue.partBytes
-
-    /// A queue whose whole room is promised to writers 1 to 4, with writer 5 waiting.
-    private func promised() -> StdinQueue {
-        var queue = StdinQueue()
-        for writer: UInt64 in 1...4 { #expect(queue.join(writer) == part) }
-        #expect(queue.join(5) == 0)
-        return queue
-    }
-
     private func front(of queue: StdinQueue) -> [UInt8]? {
         queue.withFront { bytes in bytes.withUnsafeBytes { Array($0) } }
     }
 
-    @Test("never has room promised for more than 256 KiB")
-    func bound() {
-        #expect(StdinQueue.bytesMax == 4 * part)
-        var queue = promised()
-        #expect(queue.join(6) == 0)
-        // In the order in which they came.
-        #expect(queue.leave(2) == 5)
-        #expect(queue.leave(5) == 6)
-        #expect(queue.leave(6) == nil)
-        #expect(queue.join(7) == part)
+    /// Takes bytes; returns the credit that writers get.
+    private func take(_ count: Int, of queue: inout StdinQueue) -> StdinQueue.Grants {
+        var grants: StdinQueue.Grants = [:]
+        queue.take(count, &grants)
+        return grants
     }
 
-    @Test("forgets a writer that leaves while it waits")
-    func waitingLeft() {
-        var queue = promised()
-        #expect(queue.join(6) == 0)
-        #expect(queue.leave(5) == nil)
-        #expect(queue.leave(1) == 6)
+    @Test("gives credit to whose bytes were taken, in the order of arrival")
+    func order() {
+        var queue = StdinQueue()
+        for writer: UInt64 in 1...3 { #expect(queue.join(writer) > 0) }
+        _ = queue.append([1, 2, 3], from: 2)
+        _ = queue.append([4], from: 3)
+        _ = queue.append([5], from: 2)
+        #expect(front(of: queue) == [1, 2, 3, 4, 5])
+        // A byte for the one that was taken, and one more: the window grows.
+        #expect(take(2, of: &queue) == [2: 4])
+        #expect(front(of: queue) == [3, 4, 5])
+        #expect(take(3, of: &queue) == [2: 4, 3: 2])
+        #expect(queue.isEmpty)
     }
 
-    @Test("counts a writer's bytes after it has left, until they are taken")
-    func orphaned() {
-        var queue = promised()
-        _ = queue.append([1, 2, 3], from: 1)
-        _ = queue.append([4], from: 2)
-        _ = queue.append([5], from: 1)
-        #expect(queue.leave(1) == nil)
-        #expect(queue.take(2) == (1, nil))
+    @Test("gives no credit to a writer that has left")
+    func left() {
+        var queue = StdinQueue()
+        for writer: UInt64 in 1...2 { #expect(queue.join(writer) > 0) }
+        _ = queue.append([1, 2], from: 2)
+        _ = queue.append([3], from: 1)
+        queue.leave(2)
+        #expect(take(2, of: &queue) == [:])
         #expect(front(of: queue) == [3])
-        #expect(queue.take(1) == (1, nil))
-        #expect(queue.take(1) == (2, nil))
-        #expect(queue.take(1) == (1, 5))
-        #expect(queue.isEmpty)
-        #expect(queue.leave(5) == nil)
-        #expect(queue.join(6) == part)
+        var grants: StdinQueue.Grants = [:]
+        let lost = queue.drop(&grants)
+        #expect(lost == 1)
+        #expect(grants == [1: 1])
     }
 
-    @Test("lets nobody wait once nothing is taken any more, and says whose bytes were lost")
+    @Test("lets nobody wait once nothing is taken any more, and says how much was lost")
     func dropped() {
-        var queue = promised()
-        _ = queue.append([1, 2, 3], from: 1)
-        _ = queue.append([4, 5], from: 2)
+        var queue = StdinQueue()
+        var writer: UInt64 = 0
+        // Writers that leave their bytes behind, until one has to wait.
+        while true {
+            writer += 1
+            let credit = queue.join(writer)
+            if credit == 0 { break }
+            _ = queue.append([UInt8](repeating: 1, count: credit), from: writer)
+            if writer > 2 { queue.leave(writer) }
+        }
         queue.appendEnd([4])
-        _ = queue.take(1)
-        let left = queue.drop()
-        #expect(left.dropped == [1: 2, 2: 2])
-        #expect(left.promisedTo == [5])
+        let first = take(1, of: &queue)[1] ?? 0
+        // The pool is used up: the window shrinks, so nothing comes back for the byte.
+        #expect(first == 0)
+        let queued = StdinCredit.windowMax
+        var grants: StdinQueue.Grants = [:]
+        let lost = queue.drop(&grants)
+        #expect(lost > StdinCredit.poolBytes)
+        #expect(grants == [1: queued - 1, 2: 4_096, writer: 4_096])
         #expect(queue.isEmpty)
-        for writer: UInt64 in 6...20 { #expect(queue.join(writer) == part) }
-        #expect(queue.drop().promisedTo.isEmpty)
+        grants = [:]
+        let lostLater = queue.drop(&grants)
+        #expect(lostLater == 0)
+        #expect(grants == [:])
+        #expect(queue.join(writer + 1) > 0)
     }
 
     @Test("takes nothing after its end, and one end where several stand together")
@@ -77,13 +81,16 @@ struct StdinQueueTests {
         var queue = StdinQueue()
         queue.appendEnd([4])
         queue.appendEnd([4])
-        #expect(queue.take(1) == (0, nil))
+        #expect(take(1, of: &queue) == [:])
         #expect(queue.isEmpty)
         _ = queue.join(1)
         _ = queue.append([1], from: 1)
+        queue.appendEnd([4])
+        queue.appendEnd([4])
+        #expect(front(of: queue) == [1, 4])
         queue.close()
         #expect(queue.append([2], from: 1) == false)
-        #expect(queue.take(1) == (1, nil))
+        #expect(take(2, of: &queue) == [1: 1])
         #expect(queue.isEmpty)
     }
 
@@ -91,14 +98,26 @@ struct StdinQueueTests {
     func neverEmpty() throws {
         var queue = StdinQueue()
         _ = queue.join(1)
+        let message = [UInt8](repeating: 7, count: 5_000)
         for round in 0..<1_000 {
-            _ = queue.append([UInt8(truncatingIfNeeded: round), 1], from: 1)
-            if round > 0 { #expect(queue.take(2) == (1, nil)) }
-            #expect(front(of: queue)?.first == UInt8(truncatingIfNeeded: round))
+            _ = queue.append(message, from: 1)
+            if round > 0 { _ = take(message.count, of: &queue) }
+            #expect(front(of: queue) == message)
         }
         // It has no word for this: nobody but a test would ask.
         let pieces = try #require(Mirror(reflecting: queue).descendant("pieces"))
         #expect(Mirror(reflecting: pieces).children.count < 200)
+    }
+
+    @Test("puts small messages side by side, so that one of a byte costs no memory of its own")
+    func small() throws {
+        var queue = StdinQueue()
+        for writer: UInt64 in 1...2 { _ = queue.join(writer) }
+        for round in 0..<4_096 { _ = queue.append([7], from: UInt64(round % 2 + 1)) }
+        let pieces = try #require(Mirror(reflecting: queue).descendant("pieces"))
+        #expect(Mirror(reflecting: pieces).children.count == 1)
+        _ = queue.append([UInt8](repeating: 8, count: 4_096), from: 1)
+        #expect(front(of: queue)?.count == 4_096)
     }
 
     @Test("gives the credit back for what comes after the end, and counts it as not taken")
