@@ -28,6 +28,9 @@ package struct StreamOffsets: Hashable, Sendable {
         self.stderr = stderr
     }
 
+    /// Of both.
+    var total: UInt64 { stdout + stderr }
+
     package subscript(stream: ExecStream) -> UInt64 {
         get { stream == .stdout ? stdout : stderr }
         set {

@@ -7,6 +7,7 @@ extension Command {
         guard let program = argv.first else { throw Self.invalid("argv is empty") }
         guard !program.isEmpty else { throw Self.invalid("argv[0] is empty") }
         try Self.checkSize(argv: argv, labels: labels)
+        try Self.checkCount(environment.count, "variables in env", max: Self.variablesMax)
         for (index, argument) in argv.enumerated() {
             try Self.refuseNUL(argument, "argv[\(index)]")
         }
@@ -38,6 +39,8 @@ extension Command {
     static let toldBytesMax = 1 << 20
 
     static func checkSize(argv: [String], labels: [String: String]) throws(ExecError) {
+        try checkCount(argv.count, "arguments", max: argumentsMax)
+        try checkCount(labels.count, "labels", max: labelsMax)
         let count = labels.reduce(argv.reduce(0) { $0 + $1.utf8.count }) {
             $0 + $1.key.utf8.count + $1.value.utf8.count
         }
@@ -45,6 +48,13 @@ extension Command {
             throw invalid(
                 "argv and labels have \(count) bytes; they may have \(toldBytesMax) together"
             )
+        }
+    }
+
+    /// An item costs everybody who asks for the exec more than its bytes.
+    private static func checkCount(_ count: Int, _ what: String, max: Int) throws(ExecError) {
+        guard count <= max else {
+            throw invalid("it has \(count) \(what); at most \(max) are allowed")
         }
     }
 

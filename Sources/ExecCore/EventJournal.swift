@@ -9,11 +9,14 @@ package final class EventJournal: Sendable {
         /// The event with sequence s stands in slot (s - 1) % capacity.
         var events: [LifecycleEvent] = []
         var lastSequence: UInt64 = 0
-        var parked: [any Wakeable] = []
+        var parked = ParkedWakers()
     }
 
     private let capacity: Int
     private let state = Mutex(State())
+
+    /// How many events one pull passes over that do not concern its subscriber.
+    private static let passedMax = 256
 
     init(capacity: Int) {
         precondition(capacity > 0)
@@ -34,10 +37,9 @@ package final class EventJournal: Sendable {
             } else {
                 state.events[Int((event.sequence - 1) % UInt64(capacity))] = event
             }
-            defer { state.parked.removeAll(keepingCapacity: true) }
-            return state.parked
+            return state.parked.takeAll()
         }
-        for subscriber in parked { subscriber.wake() }
+        for subscriber in parked { subscriber?.wake() }
     }
 
     /// A cursor that starts after `sequence`; 0: with what comes from now on.
@@ -54,37 +56,49 @@ package final class EventJournal: Sendable {
         return EventCursor(next: (sequence == 0 ? last : sequence) + 1)
     }
 
-    /// The next event that concerns `container` (empty: all); nil: none yet, and `waker` is called
-    /// when there may be one.
+    /// What one pull yields.
+    package enum Pulled {
+        case event(LifecycleEvent)
+        /// Only events of other containers so far: pull again, after others had their turn.
+        case more
+        /// None yet: the waker is called when there may be one.
+        case parked
+    }
+
+    /// The next event that concerns `container` (empty: all).
     package func pull(
         _ cursor: inout EventCursor,
         container: String,
         parking waker: any Wakeable,
-    ) -> LifecycleEvent? {
+    ) -> Pulled {
         state.withLock { state in
             let oldest = state.lastSequence - UInt64(state.events.count) + 1
             if cursor.next < oldest {
                 cursor.missed += oldest - cursor.next
                 cursor.next = oldest
             }
+            var passed = 0
             while cursor.next <= state.lastSequence {
-                var event = state.events[Int((cursor.next - 1) % UInt64(capacity))]
+                if passed == Self.passedMax { return .more }
+                passed += 1
+                let place = Int((cursor.next - 1) % UInt64(capacity))
                 cursor.next += 1
-                guard container.isEmpty || event.info.containerID == container else { continue }
+                if !container.isEmpty, state.events[place].info.containerID != container {
+                    continue
+                }
+                var event = state.events[place]
                 event.missed = cursor.missed
                 cursor.missed = 0
-                return event
+                return .event(event)
             }
-            state.parked.append(waker)
-            return nil
+            state.parked.park(waker, &cursor.ticket)
+            return .parked
         }
     }
 
     /// The subscriber goes.
-    package func unsubscribe(_ waker: any Wakeable) {
-        state.withLock { state in
-            state.parked.removeAll { $0 === waker }
-        }
+    package func unsubscribe(_ cursor: inout EventCursor) {
+        state.withLock { $0.parked.leave(&cursor.ticket) }
     }
 }
 
@@ -93,4 +107,7 @@ package struct EventCursor: Sendable {
     var next: UInt64
     /// Events that were overwritten before it came to them, of all containers.
     var missed: UInt64 = 0
+    var ticket = ParkedWakers.Ticket()
+
+    init(next: UInt64) { self.next = next }
 }

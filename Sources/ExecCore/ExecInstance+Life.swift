@@ -11,10 +11,10 @@ extension ExecInstance {
             state.info.pid = pid
             state.info.startedUnixNS = unixNS
             state.enter(.running, unixNS: unixNS)
-            return state.takeParked()
+            return state.parked.takeAll()
         }
         observer?.instance(self, did: .started)
-        for viewer in parked { viewer.wake() }
+        for viewer in parked { viewer?.wake() }
     }
 
     /// Its processes were frozen, or let go on.
@@ -22,19 +22,19 @@ extension ExecInstance {
         let unixNS = clocks.unixNS
         let parked = state.withLock { state in
             state.enter(isPaused ? .paused : .running, unixNS: unixNS)
-            return state.takeParked()
+            return state.parked.takeAll()
         }
         observer?.instance(self, did: isPaused ? .paused : .resumed)
-        for viewer in parked { viewer.wake() }
+        for viewer in parked { viewer?.wake() }
     }
 
     /// Its process has ended, and something still holds its pipes.
     func isDraining(after ended: Ended) {
         let parked = state.withLock { state in
             state.ended = ended
-            return state.takeParked()
+            return state.parked.takeAll()
         }
-        for viewer in parked { viewer.wake() }
+        for viewer in parked { viewer?.wake() }
     }
 
     /// The one place where an exit becomes known. The totals and times are filled in here.
@@ -63,11 +63,11 @@ extension ExecInstance {
             state.info.exit = exit
             state.info.state = .exited
             defer { state.exitWaiters = [:] }
-            return Told(parked: state.takeParked(), waiters: Array(state.exitWaiters.values))
+            return Told(parked: state.parked.takeAll(), waiters: Array(state.exitWaiters.values))
         }
         guard let told else { return self.exit ?? exit }
         observer?.instance(self, did: .exited)
-        for viewer in told.parked { viewer.wake() }
+        for viewer in told.parked { viewer?.wake() }
         for waiter in told.waiters { waiter(exit) }
         releaseIfIdle()
         return exit
@@ -105,6 +105,7 @@ extension ExecInstance {
             state.loggedThrough = outcome.lastSequence
             state.loggedOffsets = outcome.offsets
             state.trim = outcome.trim
+            state.waypoints = outcome.waypoints
         }
         return outcome.lastSequence > 0
     }
@@ -112,7 +113,7 @@ extension ExecInstance {
     func report(_ kind: LifecycleEvent.Kind) { observer?.instance(self, did: kind) }
 
     private struct Told {
-        var parked: [any Wakeable]
+        var parked: [(any Wakeable)?]
         var waiters: [@Sendable (Exit) -> Void]
     }
 }

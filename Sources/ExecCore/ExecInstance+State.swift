@@ -13,6 +13,7 @@ struct InstanceState {
     var loggedOffsets = StreamOffsets()
     /// What of the log is gone again.
     var trim = LogTrim()
+    var waypoints = LogWaypoints()
     /// The process is gone, and its pipes are not at their end yet.
     var ended: Ended?
     /// How often `info.state` has changed since the exec ran; viewers are told the newest.
@@ -22,9 +23,7 @@ struct InstanceState {
     var resizes = 0
     var isRemoved = false
     /// Viewers that have everything there is, until there is more; each once.
-    private(set) var parked: [any Wakeable] = []
-    /// How often all of them were taken from there.
-    private var parkings: UInt64 = 1
+    var parked = ParkedWakers()
     var exitWaiters: [UInt64: @Sendable (Exit) -> Void] = [:]
     var nextWaiter: UInt64 = 0
 
@@ -44,6 +43,12 @@ struct InstanceState {
         )
     }
 
+    /// Whether there are chunks that neither the log nor the ring has.
+    var hasHole: Bool {
+        let heldFrom = ring.firstSequence ?? lastSequence + 1
+        return heldFrom > loggedThrough + 1
+    }
+
     /// The info with the figures of this moment.
     var currentInfo: ExecInfo {
         var info = info
@@ -57,28 +62,5 @@ struct InstanceState {
         info.state = state
         changes += 1
         changedUnixNS = unixNS
-    }
-
-    /// Has a viewer woken once there is more. `ticket` is the viewer's own, 0 at first: it tells whether
-    /// it is here already.
-    mutating func park(_ waker: any Wakeable, _ ticket: inout UInt64) {
-        guard ticket != parkings else { return }
-        ticket = parkings
-        parked.append(waker)
-    }
-
-    /// The viewer has gone.
-    mutating func unpark(_ waker: any Wakeable) { parked.removeAll { $0 === waker } }
-
-    mutating func takeParked() -> [any Wakeable] {
-        var taken: [any Wakeable] = []
-        takeParked(into: &taken)
-        return taken
-    }
-
-    /// `taken` must be empty; its memory is used for those who park from now on.
-    mutating func takeParked(into taken: inout [any Wakeable]) {
-        parkings += 1
-        swap(&parked, &taken)
     }
 }

@@ -12,7 +12,7 @@ extension ExecInstance {
         to size: WindowSize,
         done: @escaping @Sendable () -> Void = {},
     ) throws(ExecError) {
-        guard command?.terminal != nil else {
+        guard command?.hasTerminal == true else {
             throw ExecError(.failedPrecondition, "\(key) has no terminal")
         }
         try size.check("resize")
@@ -22,12 +22,12 @@ extension ExecInstance {
 
     /// Its terminal has been given this size: every viewer is told, the newest where it is slow.
     package func resized(to size: WindowSize) {
-        let parked = state.withLock { state -> [any Wakeable] in
+        let parked = state.withLock { state -> [(any Wakeable)?] in
             guard state.info.exit == nil else { return [] }
             state.info.window = size
             state.resizes += 1
-            return state.takeParked()
+            return state.parked.takeAll()
         }
-        for viewer in parked { viewer.wake() }
+        for viewer in parked { viewer?.wake() }
     }
 }

@@ -24,5 +24,5 @@ extension ExecInstance {
         hasLogLimit ? state.withLock { $0.trim.recordsThrough } : 0
     }
 
-    private var hasLogLimit: Bool { command.map { $0.limits.logBytesMax > 0 } ?? false }
+    private var hasLogLimit: Bool { command?.hasLogLimit == true }
 }

@@ -22,7 +22,7 @@ extension ExecInstance {
         _ view: View,
         waker: any Wakeable,
     ) throws(ExecError) -> Attachment {
-        let arrival = try arrive()
+        let arrival = try arrive(view.from)
         do throws(ExecError) {
             let start = try locate(view.from, in: arrival)
             let cursor = ViewerCursor(
@@ -48,15 +48,17 @@ extension ExecInstance {
                 lastSequence: arrival.lastSequence,
             )
         } catch {
-            viewerLeft(waker, wasAttached: false)
+            var ticket = ParkedWakers.Ticket()
+            viewerLeft(&ticket, wasAttached: false)
             throw error
         }
     }
 
-    func viewerLeft(_ waker: any Wakeable, wasAttached: Bool = true) {
+    /// A viewer has gone; `ticket` is its own.
+    func viewerLeft(_ ticket: inout ParkedWakers.Ticket, wasAttached: Bool = true) {
         let (isLast, isRemoved) = state.withLock { state in
             state.info.viewers -= 1
-            state.unpark(waker)
+            state.parked.leave(&ticket)
             return (state.info.viewers == 0, state.isRemoved)
         }
         if wasAttached { report(.detached) }
@@ -77,6 +79,8 @@ extension ExecInstance {
         var trim: LogTrim
         var changes: Int
         var resizes: Int
+        /// Close behind the place that the viewer asks for; nil: there is none.
+        var waypoint: LogWaypoints.Waypoint?
         var isFirst: Bool
         var files: LogFiles?
 
@@ -89,7 +93,7 @@ extension ExecInstance {
         }
     }
 
-    private func arrive() throws(ExecError) -> Arrival {
+    private func arrive(_ from: View.From) throws(ExecError) -> Arrival {
         let unixNS = clocks.unixNS
         var arrival = try state.withLock { (state) throws(ExecError) -> Arrival in
             // Its log may be gone already.
@@ -113,6 +117,7 @@ extension ExecInstance {
                 trim: state.trim,
                 changes: state.changes,
                 resizes: state.resizes,
+                waypoint: state.waypoint(for: from),
                 isFirst: isFirst,
             )
         }
@@ -142,6 +147,9 @@ extension ExecInstance {
             return try walkBack(in: arrival, to: sequence, overHoles: true) { _ in true }
         case .tail(let bytes):
             var left = bytes
+            if let waypoint = arrival.waypoint {
+                left -= arrival.offsets.total - waypoint.offsets.total
+            }
             return try walkBack(in: arrival, to: 0, overHoles: false) { record in
                 guard UInt64(record.length) <= left else { return false }
                 left -= UInt64(record.length)
@@ -150,8 +158,9 @@ extension ExecInstance {
         }
     }
 
-    /// Walks from the newest chunk back to the one after `sequence`, for as long as `includes` says
-    /// so, and tells where that is. Where it comes to records that are gone, that is the beginning:
+    /// Walks from the waypoint, or from the newest chunk, back to the one after `sequence`, for as long as
+    /// `includes` says so, and tells where that is. With a waypoint these are no more records than stand
+    /// between two of them. Where it comes to records that are gone, that is the beginning:
     /// the one place before them whose offsets are known. Chunks that neither memory nor the log has
     /// end the walk, or it goes on where the log ends: what lies between will be a gap.
     private func walkBack(
@@ -160,9 +169,10 @@ extension ExecInstance {
         overHoles: Bool,
         while includes: (IndexRecord) -> Bool,
     ) throws(ExecError) -> (next: UInt64, offsets: StreamOffsets) {
-        var next = arrival.lastSequence + 1
-        var offsets = arrival.offsets
         var floor = arrival.trim.recordsThrough
+        var next = (arrival.waypoint?.sequence ?? arrival.lastSequence) + 1
+        var offsets = arrival.waypoint?.offsets ?? arrival.offsets
+        guard next > floor else { return (1, StreamOffsets()) }
         var block = RecordBlock(log: log, files: arrival.files, floor: floor)
         var oldestRead = UInt64.max
         while next > sequence + 1 {

@@ -13,7 +13,8 @@ internal import Synchronization
 public final class ExecInstance: Sendable {
     /// The exec's name.
     public let key: ExecKey
-    let command: Command?
+    /// Nil: somebody else runs it.
+    let command: CommandRecord?
     let log: ExecLog
     let clocks: any Clocks
     weak let observer: (any InstanceObserver)?
@@ -33,7 +34,7 @@ public final class ExecInstance: Sendable {
         observer: any InstanceObserver,
     ) {
         self.key = key
-        self.command = command
+        self.command = command.map { CommandRecord($0) }
         self.clocks = clocks
         self.observer = observer
         log = ExecLog(directory: directory)
@@ -186,15 +187,16 @@ extension ExecInstance {
         state.withLock { state in
             state.lastSequence = tee.lastSequence
             state.offsets = tee.offsets
+            state.waypoints.pass(tee.lastSequence, tee.offsets)
             state.loggedThrough = tee.loggedThrough
             state.loggedOffsets = tee.loggedOffsets
             if let lost = tee.takeLost() { state.ring.removeAll(reaching: lost) }
             tee.takeStaged { chunk, pool in
                 state.ring.push(chunk) { pool.giveBack($0) }
             }
-            state.takeParked(into: &tee.waking)
+            state.parked.takeAll(into: &tee.waking)
         }
-        for viewer in tee.waking { viewer.wake() }
+        for viewer in tee.waking { viewer?.wake() }
         tee.waking.removeAll(keepingCapacity: true)
         if tee.isOverLimit { trim(&tee) }
     }
@@ -205,7 +207,7 @@ extension ExecInstance {
         tee.withLock { tee in
             let isIdle = state.withLock { state in
                 guard state.info.exit != nil, state.info.viewers == 0 else { return false }
-                _ = state.takeParked()
+                _ = state.parked.takeAll()
                 if tee.failure == nil { state.ring.removeAll(reaching: state.offsets) }
                 return true
             }

@@ -52,19 +52,14 @@ extension ExecSessionRegistry {
         }
     }
 
-    /// A container with what its processes consume: all that runs here, taken together.
-    ///
-    /// Throws NOT_FOUND.
-    package func status(
-        of containerID: String,
-        done: @escaping @Sendable (ContainerStatus) -> Void,
-    ) throws(ExecError) {
-        let status = try status(of: containerID)
+    /// Tells what a container's processes consume: all that runs here, taken together.
+    package func measure(
+        _ containerID: String,
+        done: @escaping @Sendable (ResourceUsage) -> Void,
+    ) {
         let live = instances(of: containerID).filter { $0.exit == nil }.compactMap(\.runner)
         gather(live, { $0.resourceUsage($1) }) { usages in
-            var status = status
-            status.resourceUsage = usages.reduce(into: ResourceUsage()) { $0.add($1) }
-            done(status)
+            done(usages.reduce(into: ResourceUsage()) { $0.add($1) })
         }
     }
 
@@ -137,32 +132,61 @@ extension FixedWidthInteger {
 }
 
 /// Asks each target for its answer, and hands over all answers once the last one is there.
-private func gather<Target, Answer: Sendable>(
+private func gather<Target: Sendable, Answer: Sendable>(
     _ targets: [Target],
-    _ ask: (Target, @escaping @Sendable (Answer) -> Void) -> Void,
+    _ ask: @escaping @Sendable (Target, @escaping @Sendable (Answer) -> Void) -> Void,
     _ done: @escaping @Sendable ([Answer]) -> Void,
 ) {
     guard !targets.isEmpty else { return done([]) }
-    let gathering = Gathering<Answer>(count: targets.count)
-    for target in targets {
-        ask(target) { answer in
-            if let all = gathering.add(answer) { done(all) }
-        }
-    }
+    Gathering(targets, ask, done).askSome()
 }
 
-/// Answers that come from several threads.
-private final class Gathering<Answer: Sendable>: Sendable {
-    private let count: Int
-    private let answers = Mutex<[Answer]>([])
+/// Answers that come from several threads. A few targets are asked at a time: a loop may have thousands of
+/// them, and each answer may take system calls.
+private final class Gathering<Target: Sendable, Answer: Sendable>: Sendable {
+    private struct State {
+        var answers: [Answer] = []
+        var asked = 0
+    }
 
-    init(count: Int) { self.count = count }
+    private let targets: [Target]
+    private let ask: @Sendable (Target, @escaping @Sendable (Answer) -> Void) -> Void
+    private let done: @Sendable ([Answer]) -> Void
+    private let state = Mutex(State())
 
-    /// All, where this was the last.
-    func add(_ answer: Answer) -> [Answer]? {
-        answers.withLock { answers in
-            answers.append(answer)
-            return answers.count == count ? answers : nil
+    private static var atOnceMax: Int { 16 }
+
+    init(
+        _ targets: [Target],
+        _ ask: @escaping @Sendable (Target, @escaping @Sendable (Answer) -> Void) -> Void,
+        _ done: @escaping @Sendable ([Answer]) -> Void,
+    ) {
+        self.targets = targets
+        self.ask = ask
+        self.done = done
+    }
+
+    func askSome() {
+        let next = state.withLock { state in
+            let start = state.asked
+            state.asked = min(start + Self.atOnceMax, targets.count)
+            return start..<state.asked
+        }
+        for index in next { ask(targets[index]) { self.add($0) } }
+    }
+
+    private enum Next { case wait, askSome, finish([Answer]) }
+
+    private func add(_ answer: Answer) {
+        let next = state.withLock { state -> Next in
+            state.answers.append(answer)
+            if state.answers.count == targets.count { return .finish(state.answers) }
+            return state.answers.count == state.asked ? .askSome : .wait
+        }
+        switch next {
+        case .wait: break
+        case .askSome: askSome()
+        case .finish(let all): done(all)
         }
     }
 }

@@ -79,7 +79,7 @@ extension ExecSessionRegistry {
         _ instance: ExecInstance,
         _ command: Command,
     ) throws(ExecError) -> StartOutcome {
-        guard instance.command == command else {
+        guard instance.command?.digest == CommandDigest(command) else {
             throw ExecError(
                 .alreadyExists,
                 "\(instance.key) exists already, and was not started with this command",

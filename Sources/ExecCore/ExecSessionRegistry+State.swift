@@ -6,7 +6,10 @@ struct RegistryState {
     let instancesMax: Int
     let perContainerMax: Int
     private(set) var instances: [ExecKey: ExecInstance] = [:]
-    private(set) var containers: [String: Set<ExecKey>] = [:]
+    /// The same, in order.
+    private(set) var index = ExecIndex()
+    /// How many execs each container has.
+    private var counts: [String: Int] = [:]
     /// Exited instances from `expiredHead` on, the oldest exit first: retention is the same for all.
     private var expiring: [Expiring] = []
     private var expiredHead = 0
@@ -24,7 +27,7 @@ struct RegistryState {
                 "this server keeps \(instancesMax) execs at most; remove some that have exited",
             )
         }
-        guard containers[key.containerID]?.count ?? 0 < perContainerMax else {
+        guard counts[key.containerID, default: 0] < perContainerMax else {
             throw ExecError(
                 .resourceExhausted,
                 "container \(key.containerID) has \(perContainerMax) execs, the most it may have",
@@ -34,7 +37,8 @@ struct RegistryState {
 
     mutating func insert(_ instance: ExecInstance) {
         instances[instance.key] = instance
-        containers[instance.key.containerID, default: []].insert(instance.key)
+        index.insert(instance)
+        counts[instance.key.containerID, default: 0] += 1
     }
 
     /// A number that no other removal has.
@@ -47,10 +51,9 @@ struct RegistryState {
     mutating func remove(_ instance: ExecInstance) -> Bool {
         guard instances[instance.key] === instance else { return false }
         instances[instance.key] = nil
-        containers[instance.key.containerID]?.remove(instance.key)
-        if containers[instance.key.containerID]?.isEmpty == true {
-            containers[instance.key.containerID] = nil
-        }
+        index.remove(instance.key)
+        let left = counts[instance.key.containerID, default: 1] - 1
+        counts[instance.key.containerID] = left > 0 ? left : nil
         return true
     }
 

@@ -65,15 +65,17 @@ public final class ExecSessionRegistry: Sendable {
 
     /// All execs, or those of one container, in the order of their keys.
     public func instances(of containerID: String? = nil) -> [ExecInstance] {
-        let found = state.withLock { state in
-            guard let containerID else { return Array(state.instances.values) }
-            return state.containers[containerID].map { keys in
-                keys.compactMap { state.instances[$0] }
-            } ?? []
-        }
-        return found.sorted {
-            ($0.key.containerID, $0.key.execID) < ($1.key.containerID, $1.key.execID)
-        }
+        state.withLock { $0.index.instances(after: nil, of: containerID, max: .max) }
+    }
+
+    /// The next `max` execs after `key` (nil: the first), of one container or of all, in the order of their
+    /// keys. For callers that do a little at a time: what is entered or removed meanwhile may be missing.
+    package func instances(
+        after key: ExecKey?,
+        of containerID: String?,
+        max: Int,
+    ) -> [ExecInstance] {
+        state.withLock { $0.index.instances(after: key, of: containerID, max: max) }
     }
 
     /// Forgets an exec now. Whoever views it goes on to the end of its log.

@@ -13,7 +13,7 @@ package final class ExecViewer {
     /// Held while the viewer reads from the file, so that the log can't be closed or deleted below it.
     private var files: LogFiles?
     private var toldEnded = false
-    private var ticket: UInt64 = 0
+    private var ticket = ParkedWakers.Ticket()
     /// The resizes it has been told; see `InstanceState.resizes`.
     private var resizesTold: Int
     private var isDetached = false
@@ -96,7 +96,7 @@ package final class ExecViewer {
         precondition(!isDetached, "a viewer is detached once")
         isDetached = true
         files = nil
-        instance.viewerLeft(waker)
+        instance.viewerLeft(&ticket)
     }
 
     private enum Decision {
@@ -143,7 +143,7 @@ package final class ExecViewer {
                 toldEnded = true
                 return .pull(.ended(ended))
             }
-            state.park(waker, &ticket)
+            state.parked.park(waker, &ticket)
             return .pull(.caughtUp)
         }
     }

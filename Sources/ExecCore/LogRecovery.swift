@@ -16,6 +16,7 @@ enum LogRecovery {
         /// How many bytes had no record.
         var recoveredBytes: UInt64
         var trim: LogTrim
+        var waypoints: LogWaypoints
     }
 
     static func recover(
@@ -23,7 +24,8 @@ enum LogRecovery {
         trim: LogTrim,
         unixNS: Int64,
     ) throws(Errno) -> Outcome {
-        var (lastSequence, offsets) = try scan(files, after: trim)
+        var waypoints = LogWaypoints()
+        var (lastSequence, offsets) = try scan(files, after: trim, &waypoints)
         // What the limit can't be kept for here could not be kept within it before either.
         if trim.through > 0 { try? files.punch(trim) }
         try files.withIndex { (index) throws(Errno) in
@@ -49,13 +51,15 @@ enum LogRecovery {
                 }
                 offsets[stream] += length
                 recovered += length
+                waypoints.pass(lastSequence, offsets)
             }
         }
         return Outcome(
             lastSequence: lastSequence,
             offsets: offsets,
             recoveredBytes: recovered,
-            trim: trim
+            trim: trim,
+            waypoints: waypoints
         )
     }
 
@@ -63,6 +67,7 @@ enum LogRecovery {
     private static func scan(
         _ files: LogFiles,
         after trim: LogTrim,
+        _ waypoints: inout LogWaypoints,
     ) throws(Errno) -> (UInt64, StreamOffsets) {
         var sizes = StreamOffsets()
         for stream in ExecStream.allCases {
@@ -99,6 +104,7 @@ enum LogRecovery {
                 guard agrees, record.end <= sizes[record.stream] else { return (sequence, offsets) }
                 offsets[record.stream] = record.end
                 sequence += 1
+                waypoints.pass(sequence, offsets)
             }
             if !isReadable { break }
         }

@@ -62,7 +62,7 @@ final class OutputPipe: ReadinessHandler {
             }
             if state == .atEnd { end() }
             return state ?? .atEnd
-        } catch .inputOutput where instance.command?.terminal != nil {
+        } catch .inputOutput where instance.command?.hasTerminal == true {
             // What a terminal says once nobody has its other side.
             end()
             return .atEnd

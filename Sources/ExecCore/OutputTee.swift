@@ -33,7 +33,7 @@ struct OutputTee {
     /// Keeps the log within its limit.
     var trimmer: LogTrimmer
     /// Kept here so that publishing needs no allocation; see `ExecInstance.publish`.
-    var waking: [any Wakeable] = []
+    var waking: [(any Wakeable)?] = []
 
     let log: ExecLog
     private let chunkBytesMax: Int

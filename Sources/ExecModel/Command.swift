@@ -27,6 +27,13 @@ public struct Command: Hashable, Sendable {
     /// For finding it again.
     public var labels: [String: String] = [:]
 
+    /// The most labels of an exec.
+    public static let labelsMax = 1_024
+    /// The most arguments of a command, its program included.
+    public static let argumentsMax = 131_072
+    /// The most variables that a command may set.
+    public static let variablesMax = 16_384
+
     /// Makes a command with every option at its default.
     public init(_ argv: [String]) { self.argv = argv }
 }

@@ -6,13 +6,49 @@ internal import Wire
 extension Calls {
     func status(_ request: ContainerStatusRequest, _ call: PendingCall) throws(ExecError) {
         try ExecKey.check(request.containerID, field: "container_id")
-        guard request.includeResourceUsage else {
-            return call.succeed(try registry.status(of: request.containerID))
+        var summary = ContainerSummary()
+        let execs = GatheredExecs(.status(), from: registry, of: request.containerID) { info in
+            summary.add(info)
+            return true
         }
-        // Each exec of it is looked at on its own loop, and the answer is large: one at a time.
+        try gather(execs, call) {
+            do throws(ExecError) {
+                // An answer that leaves execs out would be wrong about the container.
+                guard !execs.answer.isFull else { throw Self.tooManyToTell }
+                let status = try summary.status(of: request.containerID)
+                guard request.includeResourceUsage else {
+                    return call.succeed { execs.answer.response(status, streamID: call.id) }
+                }
+                try measure(request.containerID, call) { usage in
+                    var status = status
+                    status.resourceUsage = usage
+                    call.succeed { execs.answer.response(status, streamID: call.id) }
+                }
+            } catch {
+                connection.fail(call.id, error)
+            }
+        }
+    }
+
+    private static let tooManyToTell = ExecError(
+        .resourceExhausted,
+        "the container's execs do not fit a message; list them with ExecList",
+    )
+
+    /// Calls `body` on the loop with what a container consumes. Each exec of it is looked at on its own
+    /// loop: one such question at a time.
+    private func measure(
+        _ containerID: String,
+        _ call: PendingCall,
+        _ body: @escaping (ResourceUsage) -> Void,
+    ) throws(ExecError) {
+        call.open()
+        let loop = connection.loop
+        let bound = LoopBound(body, on: loop)
         try connection.ask(Connection.askedMax) { (answered) throws(ExecError) in
-            try ask(call, telling: { _ in answered() }) { (done) throws(ExecError) in
-                try registry.status(of: request.containerID, done: done)
+            registry.measure(containerID) { usage in
+                answered()
+                loop.execute { bound.value(usage) }
             }
         }
     }

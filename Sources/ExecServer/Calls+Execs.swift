@@ -13,17 +13,40 @@ extension Calls {
         call.onExit(of: instance) { call.succeed(answer()) }
     }
 
-    func list(_ request: ExecListRequest) throws(ExecError) -> ExecListResponse {
+    func list(_ request: ExecListRequest, _ call: PendingCall) throws(ExecError) {
         if !request.containerID.isEmpty {
             try ExecKey.check(request.containerID, field: "container_id")
         }
         let container = request.containerID.isEmpty ? nil : request.containerID
-        let infos = registry.instances(of: container).map { $0.info }.filter { info in
+        let execs = GatheredExecs(.list(), from: registry, of: container) { [connection] info in
             guard connection.covers(info.containerID) else { return false }
             if request.runningOnly, info.state != .running, info.state != .paused { return false }
             return request.labels.allSatisfy { info.labels[$0.key] == $0.value }
         }
-        return ExecListResponse(fitting: infos)
+        try gather(execs, call) {
+            let rest = ExecListResponse(execs: [], truncated: execs.answer.isFull)
+            call.succeed { execs.answer.response(rest, streamID: call.id) }
+        }
+    }
+
+    /// Calls `body` once all are gathered: now, where they are few. Where they are not, the peer is not
+    /// heard meanwhile: it has one such call under way.
+    func gather(
+        _ execs: GatheredExecs,
+        _ call: PendingCall,
+        _ body: @escaping () -> Void,
+    ) throws(ExecError) {
+        guard execs.step() else { return body() }
+        call.open()
+        let work = connection.context.work(of: connection.loop)
+        try connection.ask(Connection.askedMax) { (answered) throws(ExecError) in
+            work.add {
+                if !call.isOver, execs.step() { return true }
+                answered()
+                if !call.isOver { body() }
+                return false
+            }
+        }
     }
 
     func signal(_ request: ExecSignalRequest, _ call: PendingCall) throws(ExecError) {

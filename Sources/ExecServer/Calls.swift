@@ -91,7 +91,7 @@ struct Calls {
         case .execWait:
             try wait(try admitted(ExecWaitRequest.self, method, request), call())
         case .execList:
-            reply(id, try list(try admitted(ExecListRequest.self, method, request)))
+            try list(try admitted(ExecListRequest.self, method, request), call())
         case .execSignal:
             try signal(try admitted(ExecSignalRequest.self, method, request), call())
         case .execStop:

@@ -10,6 +10,8 @@ extension Connection {
     /// For how long calls are heard before the others have their turn, by the clock: some answers are
     /// short, and not short work.
     private static let hearingTime = Duration.milliseconds(2)
+    /// After how many data frames the clock is read: most are little work.
+    private static let dataPerClock = 16
     /// What this peer may have asked of other loops that is not answered yet.
     static let askedMax = 64
 
@@ -41,8 +43,10 @@ extension Connection {
 
     /// Cuts frames off, as long as the peer takes the answers, and keeps the rest for then.
     private func hear(_ bytes: RawSpan) {
+        // What publishers have sent in one read is written at once.
+        defer { writeOut() }
         do throws(NotFrames) {
-            hearingEnd = SystemClocks().now + Self.hearingTime
+            hearingEnd = min(SystemClocks().now + Self.hearingTime, loop.turnEnd)
             isHeardOut = false
             let count = try decoder.decode(
                 bytes,
@@ -59,6 +63,11 @@ extension Connection {
             )
             close("it is not ttrpc")
         }
+    }
+
+    private func writeOut() {
+        for publisher in unwritten { publisher.hasHeardAll() }
+        unwritten.removeAll(keepingCapacity: true)
     }
 
     /// Whether the peer takes the answers that it has asked for, and the other loops keep up with it.
@@ -123,7 +132,12 @@ extension Connection {
         case .request:
             receiveRequest(header, payload)
             if SystemClocks().now >= hearingEnd { isHeardOut = true }
-        case .data: receiveData(header, payload)
+        case .data:
+            receiveData(header, payload)
+            dataHeard += 1
+            guard dataHeard >= Self.dataPerClock else { return }
+            dataHeard = 0
+            if SystemClocks().now >= hearingEnd { isHeardOut = true }
         default: break
         }
     }

@@ -48,6 +48,12 @@ struct StreamTable {
         return stream
     }
 
+    /// All open calls are over.
+    mutating func removeAll() -> [any ServerStream] {
+        defer { open = [:] }
+        return Array(open.values)
+    }
+
     /// A call that was answered without ever being open.
     mutating func remember(_ id: UInt32) {
         guard over.insert(id).inserted else { return }

@@ -12,6 +12,8 @@ extension Connection {
     /// are small and cost more than their bytes, in writes.
     private static let turnBytesMax = 256 << 10
     private static let turnWritesMax = 4
+    /// After how many streams the clock is read, where none of them may have had anything to say.
+    private static let pullsPerClock = 16
 
     /// Writes until there is nothing to say, the socket is full, or the turn is over.
     func flush() {
@@ -30,21 +32,23 @@ extension Connection {
             if isFlushed == false { return block() }
             while socket != nil {
                 fill(batch)
-                if batch.isEmpty { return caughtUp() }
+                if batch.isEmpty { return ready.count == 0 ? caughtUp() : goOnLater() }
                 let count = batch.byteCount
                 let result = try socket.lend { (socket) throws(TransportFailure) in
                     try batch.send(to: socket)
                 }
                 if case .partly(let rest)? = result {
-                    outbox = rest + outbox
+                    outbox.putBack(rest)
                     return block()
                 }
                 hearSome()
                 written += count
                 writes += 1
-                if written >= Self.turnBytesMax || writes >= Self.turnWritesMax {
-                    setInterest(writable: false)
-                    return scheduleFlush()
+                // With many connections each has less of a turn.
+                if written >= Self.turnBytesMax || writes >= Self.turnWritesMax
+                    || writes > 1 && loop.isTurnOver
+                {
+                    return goOnLater()
                 }
             }
         } catch {
@@ -58,6 +62,12 @@ extension Connection {
         }
     }
 
+    /// The others have their turn first.
+    private func goOnLater() {
+        setInterest(writable: false)
+        scheduleFlush()
+    }
+
     private func block() {
         isBlocked = true
         setInterest(writable: true)
@@ -67,7 +77,8 @@ extension Connection {
     /// Control frames first, then each ready stream in its turn, one batch at most.
     private func fill(_ batch: OutgoingBatch) {
         takeOutbox(into: batch)
-        for _ in 0..<ready.count {
+        for pulled in 0..<ready.count {
+            if pulled > 0, pulled % Self.pullsPerClock == 0, loop.isTurnOver { return }
             guard outbox.isEmpty, batch.hasRoom, batch.byteCount < Self.streamBytesMax,
                 let id = ready.next()
             else { return }
@@ -84,7 +95,7 @@ extension Connection {
             switch turn {
             case .idle: return
             case .control where outbox.isEmpty: continue
-            case .control, .output: return requeue(id)
+            case .control, .output, .nothingYet: return requeue(id)
             }
         }
     }
@@ -97,12 +108,7 @@ extension Connection {
     private func takeOutbox(into batch: OutgoingBatch) {
         let count = min(outbox.count, Self.controlBytesMax)
         guard count > 0, batch.hasRoom(for: count) else { return }
-        batch.appendControl(outbox.span.bytes.extracting(0..<count))
-        if count == outbox.count {
-            outbox.removeAll(keepingCapacity: outbox.capacity <= Self.controlBytesMax)
-        } else {
-            outbox.removeFirst(count)
-        }
+        outbox.take(count) { batch.appendControl($0) }
     }
 
     private func caughtUp() {

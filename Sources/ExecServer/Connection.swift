@@ -25,16 +25,24 @@ final class Connection: ReadinessHandler, LoopTarget, @unchecked Sendable {
     /// When the present turn of hearing ends, and whether it has.
     var hearingEnd = Instant(nanoseconds: 0)
     var isHeardOut = false
+    /// Data frames that were heard since the clock was read.
+    var dataHeard = 0
+    /// Publishers whose newest bytes are not written yet, since more may have come with them.
+    var unwritten: [PublishStream] = []
     /// What other loops do for this peer now: while there is too much of it, it is not heard.
     var asked = 0
     private(set) var streams: StreamTable
+    /// Calls of a connection that has ended, which are being ended.
+    private var leaving: [any ServerStream] = []
+    private var isLeaving = false
+    private static let leavingAtOnceMax = 8
     /// Streams that may have something to send.
     var ready = TurnQueue()
     private var isFlushScheduled = false
     /// The socket is full: nothing is pulled before it has room again.
     var isBlocked = false
     /// Whole control frames, after the rest of a frame that is half written.
-    var outbox: [UInt8] = []
+    var outbox = Outbox()
     private var authenticationTimer: TimerID?
     private var lingerTimer: TimerID?
     private static let lingerTimeMin = Duration.milliseconds(50)
@@ -186,7 +194,7 @@ final class Connection: ReadinessHandler, LoopTarget, @unchecked Sendable {
     /// Queues whole control frames.
     func send(_ frames: [UInt8]) {
         guard socket != nil, closing != .lingering else { return }
-        outbox += frames
+        outbox.append(frames)
         scheduleFlush()
     }
 
@@ -222,10 +230,9 @@ final class Connection: ReadinessHandler, LoopTarget, @unchecked Sendable {
         if let authenticationTimer { loop.cancel(authenticationTimer) }
         if let lingerTimer { loop.cancel(lingerTimer) }
         for timer in held.values { loop.cancel(timer) }
-        endStreams()
-        outbox = []
+        outbox.removeAll()
         unheard = []
-        context.remove(self)
+        endStreams()
     }
 
     /// Everything has been said. A machine that is sent something for a closed socket forgets what that
@@ -234,8 +241,8 @@ final class Connection: ReadinessHandler, LoopTarget, @unchecked Sendable {
     func closeOnceDelivered() {
         if isDelivered { return close("everything has been said") }
         closing = .lingering
-        endStreams()
         unheard = []
+        endStreams()
         socket.lend {
             $0.sayEnd()
             Sockets.shutdownWrites($0.descriptor)
@@ -256,11 +263,27 @@ final class Connection: ReadinessHandler, LoopTarget, @unchecked Sendable {
 
     private var isDelivered: Bool { socket.lend { !Sockets.hasUndelivered($0.descriptor) } ?? true }
 
+    /// Ends all calls. Where there are many this goes on in later turns: each has its viewer leave, and
+    /// many connections may end at once.
     private func endStreams() {
-        for stream in streams.all {
-            _ = streams.remove(stream.id)
+        ready.removeAll()
+        leaving += streams.removeAll()
+        if leaving.count <= Self.leavingAtOnceMax { return endSome() }
+        guard !isLeaving else { return }
+        isLeaving = true
+        context.work(of: loop).add { [self] in
+            endSome()
+            isLeaving = !leaving.isEmpty
+            return isLeaving
+        }
+    }
+
+    private func endSome() {
+        for _ in 0..<Self.leavingAtOnceMax {
+            guard let stream = leaving.popLast() else { break }
             stream.ended()
         }
-        ready.removeAll()
+        // A server that ends waits for its connections, and so for their viewers.
+        if leaving.isEmpty, socket == nil { context.remove(self) }
     }
 }

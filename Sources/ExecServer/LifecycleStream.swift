@@ -40,7 +40,21 @@ final class LifecycleStream: ServerStream, Wakeable, LoopTarget, @unchecked Send
     }
 
     func pull(into batch: OutgoingBatch, bytesMax: Int) -> StreamTurn {
-        guard !isOver, let event = next() else { return .idle }
+        guard !isOver else { return .idle }
+        switch journal.pull(&cursor, container: container, parking: self) {
+        case .event(let event): return tell(event)
+        case .more: return .nothingYet
+        case .parked: return .idle
+        }
+    }
+
+    /// Missed counts of events that the peer may not see carry over to the next one that it may.
+    private func tell(_ event: LifecycleEvent) -> StreamTurn {
+        missed += event.missed
+        guard connection.covers(event.info.containerID) else { return .nothingYet }
+        var event = event
+        event.missed = missed
+        missed = 0
         do throws(ExecError) {
             connection.send(try Frames.data(event, streamID: id))
             return .control
@@ -50,22 +64,9 @@ final class LifecycleStream: ServerStream, Wakeable, LoopTarget, @unchecked Send
         }
     }
 
-    /// The next event that the peer may see. What it has missed before one that it may not see is
-    /// told with that which it may.
-    private func next() -> LifecycleEvent? {
-        while var event = journal.pull(&cursor, container: container, parking: self) {
-            missed += event.missed
-            guard connection.covers(event.info.containerID) else { continue }
-            event.missed = missed
-            missed = 0
-            return event
-        }
-        return nil
-    }
-
     func ended() {
         isOver = true
-        journal.unsubscribe(self)
+        journal.unsubscribe(&cursor)
     }
 
     func wake() { loop.wake(self) }

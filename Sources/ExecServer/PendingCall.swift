@@ -17,7 +17,7 @@ final class PendingCall: ServerStream, @unchecked Sendable {
     private var waiter: (instance: ExecInstance, id: UInt64)?
     private var answer: (() -> [UInt8])?
     private var isOpen = false
-    private var isOver = false
+    private(set) var isOver = false
 
     init(id: UInt32, timeoutNano: Int64, connection: Connection) {
         self.id = id
@@ -30,6 +30,7 @@ final class PendingCall: ServerStream, @unchecked Sendable {
 
     /// Keeps the call open; `late` answers it if nothing else has after that time.
     func open(answeringAfter time: Duration? = nil, late: (() -> Void)? = nil) {
+        guard !isOpen else { return }
         isOpen = true
         connection.open(self)
         if let time, let late {
@@ -52,9 +53,13 @@ final class PendingCall: ServerStream, @unchecked Sendable {
 
     /// Answers. On the loop.
     func succeed(_ message: some WireMessage) {
+        succeed { [id] in Frames.response(message, streamID: id) }
+    }
+
+    /// Answers with what `frame` makes, once there is room for it. On the loop.
+    func succeed(with frame: @escaping () -> [UInt8]) {
         guard !isOver else { return }
         isOver = true
-        let frame = { [id] in Frames.response(message, streamID: id) }
         guard isOpen else { return connection.end(id, with: frame()) }
         stopWaiting()
         answer = frame

@@ -4,6 +4,10 @@ internal import Wire
 /// One Publish: registers an exec that the client runs, and feeds its output and exit in. A stream
 /// that ends without an exit, however it ends, is a RUNTIME_ERROR exit: its viewers never hang.
 ///
+/// Small messages that arrive together are written together: what a publisher's output costs follows from
+/// its bytes, not from how many messages it cuts them into. Bounded by a chunk, and by one read of the
+/// connection.
+///
 /// Belongs to its connection's loop.
 final class PublishStream: ServerStream {
     private enum State {
@@ -15,6 +19,13 @@ final class PublishStream: ServerStream {
     let id: UInt32
     private unowned let connection: Connection
     private var state = State.awaitingRegister
+    /// Bytes of one stream that are not written yet.
+    private var pending: [UInt8] = []
+    private var pendingStream = ExecStream.stdout
+    /// The connection knows that it has some.
+    private var isListed = false
+    /// A message with as many bytes is written without being copied first.
+    private static let gatheredBytesMax = 4 << 10
 
     init(id: UInt32, connection: Connection) {
         self.id = id
@@ -37,14 +48,46 @@ final class PublishStream: ServerStream {
                 ExecError(.invalidArgument, "the stream ended before its Register message")
             )
         case .publishing(let instance):
+            writeOut()
             answer(giveUp(instance))
         case .over: break
         }
     }
 
     func ended() {
-        if case .publishing(let instance) = state { giveUp(instance) }
+        if case .publishing(let instance) = state {
+            writeOut()
+            giveUp(instance)
+        }
         state = .over
+    }
+
+    /// Nothing more has arrived with what was gathered.
+    func hasHeardAll() {
+        isListed = false
+        writeOut()
+    }
+
+    private func writeOut() {
+        guard !pending.isEmpty, case .publishing(let instance) = state else { return }
+        instance.writer(of: pendingStream).write(pending.span.bytes)
+        // Most publishers are silent most of the time.
+        pending.removeAll(keepingCapacity: false)
+    }
+
+    private func gather(_ bytes: [UInt8], of stream: ExecStream, in instance: ExecInstance) {
+        let isToBeGathered = bytes.count <= Self.gatheredBytesMax
+        let chunkBytesMax = connection.context.registry.configuration.chunkBytesMax
+        if stream != pendingStream || !isToBeGathered || pending.count + bytes.count > chunkBytesMax
+        {
+            writeOut()
+        }
+        guard isToBeGathered else { return instance.writer(of: stream).write(bytes.span.bytes) }
+        pendingStream = stream
+        pending += bytes
+        guard !isListed else { return }
+        isListed = true
+        connection.unwritten.append(self)
     }
 
     private func decode(_ payload: RawSpan) throws(ExecError) -> PublishRequest {
@@ -64,10 +107,11 @@ final class PublishStream: ServerStream {
         case (_, .awaitingRegister):
             throw ExecError(.invalidArgument, "the first message must be Register")
         case (.stdout(let bytes), .publishing(let instance)):
-            instance.stdout.write(bytes.span.bytes)
+            gather(bytes, of: .stdout, in: instance)
         case (.stderr(let bytes), .publishing(let instance)):
-            instance.stderr.write(bytes.span.bytes)
+            gather(bytes, of: .stderr, in: instance)
         case (.exit(let exit), .publishing(let instance)):
+            writeOut()
             answer(
                 instance.finish(code: exit.code, signal: exit.signal, message: exit.message)
             )
@@ -103,5 +147,14 @@ final class PublishStream: ServerStream {
                 message: "its publisher went away before it told the exit",
             )
         )
+    }
+}
+
+extension ExecInstance {
+    fileprivate func writer(of stream: ExecStream) -> ExecWriter {
+        switch stream {
+        case .stdout: stdout
+        case .stderr: stderr
+        }
     }
 }

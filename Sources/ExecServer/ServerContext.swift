@@ -14,6 +14,8 @@ final class ServerContext: Sendable {
     let audit: AuditLog
     /// One batch for each loop, used there only.
     private let batches: [ObjectIdentifier: LoopBound<OutgoingBatch>]
+    /// The same for jobs that take more than a turn.
+    private let works: [ObjectIdentifier: LoopBound<SlicedWork>]
     private let connections = Mutex(Connections())
     /// Nil: there is no limit. A lock is never inside of an optional: to look into that, a copy is made.
     private let starts: Mutex<StartLimiter?>
@@ -45,6 +47,11 @@ final class ServerContext: Sendable {
                 (ObjectIdentifier($0), LoopBound(OutgoingBatch(), on: $0))
             }
         )
+        works = Dictionary(
+            uniqueKeysWithValues: loops.map {
+                (ObjectIdentifier($0), LoopBound(SlicedWork(on: $0), on: $0))
+            }
+        )
     }
 
     var log: ServerLog { options.log }
@@ -54,6 +61,13 @@ final class ServerContext: Sendable {
             preconditionFailure("a connection lives on one of the server's loops")
         }
         return batch.value
+    }
+
+    func work(of loop: EventLoop) -> SlicedWork {
+        guard let work = works[ObjectIdentifier(loop)] else {
+            preconditionFailure("a connection lives on one of the server's loops")
+        }
+        return work.value
     }
 
     /// From here on `checkStarts` throws.

@@ -30,6 +30,8 @@ enum StreamTurn {
     case output
     /// A control frame; there may be more.
     case control
+    /// Nothing so far; there may be something, but the others have their turn first.
+    case nothingYet
     /// Nothing until it is woken.
     case idle
 }

@@ -26,6 +26,8 @@ package final class EventLoop: Sendable {
     nonisolated(unsafe) var turnStart = Instant(nanoseconds: 0)
     nonisolated(unsafe) private(set) var hasEnded = false
     nonisolated(unsafe) private var batch: [Mailbox.Letter] = []
+    /// The first of these that has not run.
+    nonisolated(unsafe) private var nextLetter = 0
     nonisolated(unsafe) private let events: UnsafeMutableBufferPointer<epoll_event>
     nonisolated(unsafe) private let scratchBuffer: UnsafeMutableRawBufferPointer
 
@@ -37,6 +39,10 @@ package final class EventLoop: Sendable {
     /// When the loop ends nothing waits any more.
     private static let lastPassesMax = 8
     private static let scratchBytes = 256 * 1024
+    /// What a turn should take at most, by those who look.
+    private static let turnTime = Duration.milliseconds(8)
+    /// After how many letters the clock is read.
+    private static let lettersPerClock = 64
 
     /// Makes a loop; nothing happens before a thread calls `run`.
     package init(name: String) throws(Errno) {
@@ -101,6 +107,16 @@ package final class EventLoop: Sendable {
         assertCurrent()
         return turnStart
     }
+
+    /// When this turn should be over: who is called back later does the least it can, and goes on in the
+    /// next turn, so that many who are called back in one turn can't make it long.
+    package var turnEnd: Instant {
+        assertCurrent()
+        return turnStart + EventLoop.turnTime
+    }
+
+    /// Whether that has come, by the clock.
+    package var isTurnOver: Bool { SystemClocks().now >= turnEnd }
 
     /// 256 KiB for whoever is being called back, until it returns: what it holds after that is
     /// anybody's.
@@ -168,7 +184,7 @@ extension EventLoop {
         let timersBefore = timers.nextOrder
         for index in 0..<count { deliver(events[index]) }
         while let body = timers.popDue(at: turnStart, before: timersBefore) { body() }
-        runLetters(passes: EventLoop.passesMax)
+        runLetters(passes: EventLoop.passesMax, untilTurnEnd: true)
         return mailbox.withLock { $0.isStopping }
     }
 
@@ -177,6 +193,7 @@ extension EventLoop {
         if let deadline = timers.nextDeadline {
             timeout = max(0, (deadline - SystemClocks().now).wholeNanoseconds)
         }
+        if nextLetter < batch.count { timeout = 0 }
         if timeout != 0, !mailbox.withLock({ $0.fallAsleep() }) { timeout = 0 }
         let count = el_epoll_wait(
             epoll.number,
@@ -198,17 +215,30 @@ extension EventLoop {
         if !readiness.isEmpty { slot.handler?.ready(readiness) }
     }
 
-    private func runLetters(passes: Int) {
-        for _ in 0..<passes {
-            mailbox.withLock { $0.collect(into: &batch) }
+    private func runLetters(passes: Int, untilTurnEnd: Bool = false) {
+        var hasRunSome = false
+        for pass in 0..<passes {
+            // Handlers have handed over something again: the descriptors may have waited long enough.
+            if untilTurnEnd, pass > 1, isTurnOver { return }
+            if batch.isEmpty { mailbox.withLock { $0.collect(into: &batch) } }
             if batch.isEmpty { return }
-            for letter in batch {
+            while nextLetter < batch.count {
+                // So many may have been posted at once that the rest has to wait, too.
+                if untilTurnEnd, nextLetter > 0, nextLetter % EventLoop.lettersPerClock == 0,
+                    isTurnOver, hasRunSome
+                {
+                    return
+                }
+                let letter = batch[nextLetter]
+                nextLetter += 1
+                hasRunSome = true
                 switch letter {
                 case .job(let job): job()
                 case .wake(let target): target.woken()
                 }
             }
             batch.removeAll(keepingCapacity: true)
+            nextLetter = 0
         }
     }
 

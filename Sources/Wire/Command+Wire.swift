@@ -7,8 +7,8 @@ extension Command: MessageValue {
 
     init(raw pointer: UnsafePointer<Raw>) throws(DecodeFailure) {
         let raw = pointer.pointee
-        self.init(try texts(raw.n_argv, raw.argv, "argv"))
-        environment = try map(raw.n_env, raw.env, "env")
+        self.init(try texts(raw.n_argv, raw.argv, "argv", max: Self.argumentsMax))
+        environment = try map(raw.n_env, raw.env, "env", max: Self.variablesMax)
         clearEnvironment = raw.clear_env != 0
         workingDirectory = try raw.working_dir.text("working_dir")
         terminal = try Terminal.optional(raw.terminal, "terminal")
@@ -19,7 +19,7 @@ extension Command: MessageValue {
         drainMS = raw.drain_ms
         user = try raw.user.text("user")
         limits = try Limits.optional(raw.limits, "limits") ?? Limits()
-        labels = try map(raw.n_labels, raw.labels, "labels")
+        labels = try map(raw.n_labels, raw.labels, "labels", max: Self.labelsMax)
     }
 
     func fill(_ raw: inout Raw, in arena: inout MessageArena) {

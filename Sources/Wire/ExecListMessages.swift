@@ -1,5 +1,4 @@
 internal import CExecProto
-internal import CProtobufC
 package import ExecModel
 
 /// Asks for the execs that fit.
@@ -35,20 +34,6 @@ package struct ExecListResponse: Hashable, Sendable {
         self.execs = execs
         self.truncated = truncated
     }
-
-    /// Makes an answer of as many of `execs`, from the first, as an answer has room for.
-    package init(fitting execs: [ExecInfo], bytesMax: Int = CallResponse.payloadBytesMax) {
-        var room = bytesMax - Self.truncatedByteCount
-        let fitting = execs.prefix { exec in
-            let size = exec.packedByteCount
-            room -= 1 + Varint.byteCount(UInt64(size)) + size
-            return room >= 0
-        }
-        self.init(execs: Array(fitting), truncated: fitting.count < execs.count)
-    }
-
-    /// What `truncated` takes on the wire.
-    private static let truncatedByteCount = 2
 }
 
 extension ExecListRequest: TopMessage {
@@ -61,7 +46,12 @@ extension ExecListRequest: TopMessage {
 
     init(raw: UnsafePointer<Raw>) throws(DecodeFailure) {
         containerID = try raw.pointee.container_id.text("container_id")
-        labels = try map(raw.pointee.n_labels, raw.pointee.labels, "labels")
+        labels = try map(
+            raw.pointee.n_labels,
+            raw.pointee.labels,
+            "labels",
+            max: Command.labelsMax
+        )
         runningOnly = raw.pointee.running_only != 0
     }
 
@@ -90,17 +80,5 @@ extension ExecListResponse: TopMessage {
         raw.n_execs = execs.count
         raw.execs = arena.list(execs)
         raw.truncated = truncated.raw
-    }
-}
-
-extension ExecInfo {
-    /// What it takes on the wire, without the field around it.
-    fileprivate var packedByteCount: Int {
-        MessageArena.with { arena in
-            let base = UnsafeRawPointer(arena.message(self))
-            return protobuf_c_message_get_packed_size(
-                base.assumingMemoryBound(to: ProtobufCMessage.self),
-            )
-        }
     }
 }

@@ -10,24 +10,45 @@ extension Frames {
         return frame
     }
 
+    /// The same for an answer of which some fields are encoded already: `bytes`. The order of fields says
+    /// nothing.
+    static func response(
+        _ message: some WireMessage,
+        after bytes: [UInt8],
+        streamID: UInt32,
+    ) -> [UInt8] {
+        var frame: [UInt8] = []
+        appendResponse(message, after: bytes, streamID: streamID, to: &frame)
+        return frame
+    }
+
     /// Appends what `response` makes.
-    package static func appendResponse<Message: WireMessage>(
+    package static func appendResponse(
+        _ message: some WireMessage,
+        streamID: UInt32,
+        to output: inout [UInt8],
+    ) {
+        appendResponse(message, after: [], streamID: streamID, to: &output)
+    }
+
+    private static func appendResponse<Message: WireMessage>(
         _ message: Message,
+        after bytes: [UInt8],
         streamID: UInt32,
         to output: inout [UInt8],
     ) {
         message.withPacked { packed in
-            guard packed.byteCount <= CallResponse.payloadBytesMax else {
-                let failure = tooLarge(Message.wireName, packed.byteCount)
+            let byteCount = bytes.count + packed.byteCount
+            guard byteCount <= CallResponse.payloadBytesMax else {
+                let failure = tooLarge(Message.wireName, byteCount)
                 return appendFailure(failure, streamID: streamID, to: &output)
             }
-            let prefix = payloadPrefix(packed.byteCount)
-            FrameHeader(
-                length: prefix.count + packed.byteCount,
-                streamID: streamID,
-                type: .response,
-            ).append(to: &output)
+            let prefix = payloadPrefix(byteCount)
+            let length = prefix.count + byteCount
+            output.reserveCapacity(output.count + FrameHeader.byteCount + length)
+            FrameHeader(length: length, streamID: streamID, type: .response).append(to: &output)
             output += prefix
+            output += bytes
             packed.append(to: &output)
         }
     }

@@ -62,12 +62,14 @@ extension MessageValue {
     }
 }
 
-/// The texts in a repeated field.
+/// The texts in a repeated field; throws where there are more than `max`.
 func texts(
     _ count: Int,
     _ start: UnsafeMutablePointer<ProtobufCBinaryData>?,
     _ field: String,
+    max: Int = .max,
 ) throws(DecodeFailure) -> [String] {
+    try check(count, field, max: max)
     var values: [String] = []
     values.reserveCapacity(count)
     for (index, raw) in UnsafeBufferPointer(start: start, count: count).enumerated() {
@@ -76,12 +78,21 @@ func texts(
     return values
 }
 
-/// The pairs in a map field; of two with one key the last counts.
+/// Each item costs far more than its bytes: a peer's are counted before any of them is looked at.
+private func check(_ count: Int, _ field: String, max: Int) throws(DecodeFailure) {
+    guard count <= max else {
+        throw DecodeFailure(field, "has \(count) items; at most \(max) are allowed")
+    }
+}
+
+/// The pairs in a map field; of two with one key the last counts. Throws where there are more than `max`.
 func map(
     _ count: Int,
     _ start: RawList<Execstream__V1__StringPair>?,
     _ field: String,
+    max: Int = .max,
 ) throws(DecodeFailure) -> [String: String] {
+    try check(count, field, max: max)
     var values: [String: String] = [:]
     values.reserveCapacity(count)
     for (index, raw) in UnsafeBufferPointer(start: start, count: count).enumerated() {

@@ -115,7 +115,12 @@ extension Register: MessageValue {
     init(raw: UnsafePointer<Raw>) throws(DecodeFailure) {
         containerID = try raw.pointee.container_id.text("container_id")
         execID = try raw.pointee.exec_id.text("exec_id")
-        labels = try map(raw.pointee.n_labels, raw.pointee.labels, "labels")
+        labels = try map(
+            raw.pointee.n_labels,
+            raw.pointee.labels,
+            "labels",
+            max: Command.labelsMax
+        )
     }
 
     func fill(_ raw: inout Raw, in arena: inout MessageArena) {

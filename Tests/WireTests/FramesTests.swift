@@ -163,18 +163,48 @@ struct FramesTests {
     func listIsCut() throws {
         var exec = ExecInfo(containerID: "c", execID: "e")
         exec.argv = [String(repeating: "x", count: 1_000_000)]
-        let four = ExecListResponse(fitting: Array(repeating: exec, count: 4))
+        let (four, _) = try list(Array(repeating: exec, count: 4))
         #expect(four.execs.count == 4 && !four.truncated)
-        let five = ExecListResponse(fitting: Array(repeating: exec, count: 5))
+        let (five, frame) = try list(Array(repeating: exec, count: 5))
         #expect(five.execs.count == 4 && five.truncated)
-        let frame = Frames.response(five, streamID: 1)
         #expect(frame[10] == 0x12)
-        for bytesMax in 0..<80 {
+        for bytesMax in 2..<80 {
             let some = Array(repeating: Samples.bareInfo, count: 5)
-            let cut = ExecListResponse(fitting: some, bytesMax: bytesMax)
-            #expect(cut.encode().count <= max(bytesMax, 2))
+            let (cut, _) = try list(some, bytesMax: bytesMax)
+            #expect(cut.encode().count <= bytesMax)
             #expect(cut.truncated == (cut.execs.count < 5))
         }
+    }
+
+    private func list(
+        _ execs: [ExecInfo],
+        bytesMax: Int = CallResponse.payloadBytesMax,
+    ) throws -> (ExecListResponse, [UInt8]) {
+        var answer = ExecsAnswer.list(bytesMax: bytesMax)
+        for exec in execs { answer.append(exec) }
+        let rest = ExecListResponse(execs: [], truncated: answer.isFull)
+        let frame = answer.response(rest, streamID: 1)
+        let response = try CallResponse.decode(bytes: Array(frame[FrameHeader.byteCount...]))
+        return (try ExecListResponse.decode(bytes: response.payload), frame)
+    }
+
+    @Test("An answer whose execs were encoded one by one is the answer")
+    func encodedOneByOne() throws {
+        let infos = [Samples.bareInfo, Samples.info, Samples.bareInfo]
+        let (list, frame) = try list(infos)
+        #expect(list == ExecListResponse(execs: infos))
+        #expect(frame == Frames.response(list, streamID: 1))
+
+        var status = ContainerStatus(containerID: "c", state: .running)
+        status.startedUnixNS = 7
+        var answer = ExecsAnswer.status()
+        for info in infos { answer.append(info) }
+        let statusFrame = answer.response(status, streamID: 1)
+        let response = try CallResponse.decode(
+            bytes: Array(statusFrame[FrameHeader.byteCount...])
+        )
+        status.execs = infos
+        #expect(try ContainerStatusResponse.decode(bytes: response.payload) == status)
     }
 
     @Test("The methods are those of the contract, and their shapes too")

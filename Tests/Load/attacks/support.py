@@ -157,8 +157,12 @@ class Flooder:
         self.socket.connect(path)
         self.streams = set()  # those on which something arrived
         self.frames = 0
+        self.responses = 0
         self.failures = []
-        self._rest = b""
+        self._buffer = bytearray(1 << 20)
+        self._header = b""
+        self._left = 0  # of the present frame's payload
+        self._kept = None  # that payload, where it is looked at
 
     def close(self):
         self.socket.close()
@@ -173,43 +177,73 @@ class Flooder:
             if readable:
                 self.receive()
             if writable:
-                self.socket.setblocking(False)
-                try:
-                    view = view[self.socket.send(view):]
-                except BlockingIOError:
-                    pass
-                finally:
-                    self.socket.settimeout(ANSWER_SECONDS_MAX)
+                view = view[self.send_some(view):]
+
+    def send_some(self, data):
+        """Sends what the socket takes; returns how many bytes."""
+        try:
+            return self.socket.send(data, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return 0
 
     def receive(self):
         """Takes what is there, waiting for something."""
-        data = self.socket.recv(1 << 20)
-        if not data:
+        count = self.socket.recv_into(self._buffer)
+        if not count:
             raise Closed
-        data = self._rest + data
-        at = 0
-        while at + HEADER.size <= len(data):
-            length, stream, kind, _ = HEADER.unpack_from(data, at)
-            if at + HEADER.size + length > len(data):
-                break
-            if kind == RESPONSE:
-                self._note(data[at + HEADER.size:at + HEADER.size + length])
-            self.streams.add(stream)
-            self.frames += 1
-            at += HEADER.size + length
-        self._rest = data[at:]
+        data, at = memoryview(self._buffer)[:count], 0
+        while at < count:
+            if not self._left:
+                piece = data[at:at + HEADER.size - len(self._header)]
+                self._header += piece
+                at += len(piece)
+                if len(self._header) < HEADER.size:
+                    return
+                self._begin(*HEADER.unpack(self._header))
+                self._header = b""
+                continue
+            piece = data[at:at + self._left]
+            if self._kept is not None:
+                self._kept += piece
+            self._left -= len(piece)
+            at += len(piece)
+            if not self._left and self._kept is not None:
+                self._note(bytes(self._kept))
+                self._kept = None
+
+    def _begin(self, length, stream, kind, _):
+        self.streams.add(stream)
+        self.frames += 1
+        self.responses += kind == RESPONSE
+        self._left = length
+        # A large answer is no failure: don't keep it.
+        self._kept = bytearray() if kind == RESPONSE and 0 < length < 4096 else None
 
     def _note(self, payload):
-        # A large answer is not a failure; don't take it apart.
-        if len(payload) < 4096:
-            status = ttrpc_pb2.Response.FromString(payload).status
-            if status.code != 0:
-                self.failures.append(f"status {status.code}: {status.message}")
+        status = ttrpc_pb2.Response.FromString(payload).status
+        if status.code != 0:
+            self.failures.append(f"status {status.code}: {status.message}")
 
     def receive_from(self, count):
         """Waits until something has arrived on `count` streams."""
         while len(self.streams) < count:
             self.receive()
+
+
+def flood(flooders, data, is_over, seconds_max):
+    """Sends `data` on each of the connections and takes all answers, until `is_over()` or the time has
+    passed.
+    """
+    rest = {flooder.socket: (flooder, memoryview(data)) for flooder in flooders}
+    deadline = time.monotonic() + seconds_max
+    while not is_over() and time.monotonic() < deadline:
+        waiting = [end for end, (_, view) in rest.items() if view]
+        readable, writable, _ = select.select(list(rest), waiting, [], 0.1)
+        for end in readable:
+            rest[end][0].receive()
+        for end in writable:
+            flooder, view = rest[end]
+            rest[end] = flooder, view[flooder.send_some(view):]
 
 
 def wait_for_descriptors(serving, count, seconds=ANSWER_SECONDS_MAX):
