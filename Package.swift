@@ -110,7 +110,7 @@ let package = Package(
         ),
         .testTarget(
             name: "ProgramTests",
-            dependencies: ["execstream", "ExecClient", "ExecModel"],
+            dependencies: ["execstream", "ExecClient", "ExecModel", "Kernel"],
             swiftSettings: settings,
         ),
         // The built program as a process of its own; it depends on nothing of it but that it is built.
@@ -140,7 +140,9 @@ if Context.environment["EXECSTREAM_FUZZ"] != nil {
         .systemLibrary(name: "CFuzzer", path: "Fuzz/CFuzzer"),
         .executableTarget(
             name: "fuzz",
-            dependencies: ["CFuzzer", "Wire", "ExecModel", "ExecCore", "Kernel", "execstream"],
+            dependencies: [
+                "CFuzzer", "Wire", "ExecModel", "ExecCore", "ExecClient", "Kernel", "execstream",
+            ],
             path: "Fuzz/Targets",
             swiftSettings: settings,
         ),

@@ -88,11 +88,11 @@ final class EventsDriver: CallHandler {
 
     private func deliver(_ event: LifecycleEvent) {
         guard mailbox.count < Self.eventsMax else {
-            dropped += 1 + event.missed
+            dropped = dropped.saturatingAdd(1).saturatingAdd(event.missed)
             return
         }
         var event = event
-        event.missed += dropped
+        event.missed = event.missed.saturatingAdd(dropped)
         dropped = 0
         mailbox.put(event)
     }

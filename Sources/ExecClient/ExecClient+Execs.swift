@@ -53,6 +53,7 @@ extension ExecClient {
             if left <= .zero, wasThere { return nil }
             do throws(ExecError) {
                 let part = wasThere ? min(left, pace.part) : .zero
+                let asked = ContinuousClock.now
                 let limit = max(min(left, pace.part), .zero) + pace.answering
                 guard let info = try await wait(key, part, within: limit) else {
                     if let timeout, ContinuousClock.now - start >= timeout { return nil }
@@ -61,8 +62,18 @@ extension ExecClient {
                     continue
                 }
                 if let exit = info.exit { return exit }
+                guard info.state != .exited else {
+                    let what = "the server says that \(key) has exited, but not how"
+                    throw ExecError(.internalError, what)
+                }
                 wasThere = true
                 broken = nil
+                // A server that answers before the time must not be asked again without a pause.
+                if ContinuousClock.now - asked < part {
+                    let left = max(part - (ContinuousClock.now - asked), .zero)
+                    let pause = min(left, pace.pause)
+                    guard (try? await Task.sleep(for: pause)) != nil else { throw .callerCancelled }
+                }
             } catch {
                 let now = ContinuousClock.now
                 var attempt = broken ?? (now, Backoff(limit: options.resumeLimit))
@@ -156,6 +167,8 @@ struct WaitPace {
     var part = Duration.seconds(60)
     /// How long the answer may take beyond that.
     var answering = Duration.seconds(2)
+    /// Before a server is asked again that has answered before the time.
+    var pause = Duration.milliseconds(100)
 }
 
 extension Duration {

@@ -31,14 +31,29 @@ final class Mailbox<Element: Sendable>: Sendable {
         }
     }
 
-    /// Adds an element. `merge` may fold it into the newest one that still waits, and says so.
+    /// What became of an attempt to fold a new element into one that waits.
+    enum Merge {
+        /// It is part of that one now.
+        case merged
+        /// Not with this one; the one before it may do.
+        case lookFurther
+        /// Not with this one, nor may it overtake it.
+        case stop
+    }
+
+    /// Adds an element. `merge` may fold it into one that still waits; it is asked from the newest on.
     /// Ignored after the end. Any thread, but one at a time.
-    func put(_ element: Element, merge: (inout Element) -> Bool = { _ in false }) {
+    func put(_ element: Element, merge: (inout Element) -> Merge = { _ in .stop }) {
         let waiter = state.withLock { state -> Waiter? in
             guard state.end == nil else { return nil }
             if let waiter = state.waiter.take() { return waiter }
-            if state.head < state.elements.count, merge(&state.elements[state.elements.count - 1]) {
-                return nil
+            for index in (state.head..<state.elements.count).reversed() {
+                switch merge(&state.elements[index]) {
+                case .merged: return nil
+                case .lookFurther: continue
+                case .stop: break
+                }
+                break
             }
             state.elements.append(element)
             return nil
@@ -64,10 +79,13 @@ final class Mailbox<Element: Sendable>: Sendable {
         waiter?.resume(returning: end.map { nil })
     }
 
+    /// What `next` would answer without waiting; nil: it would wait.
+    func poll() -> Result<Element?, ExecError>? { state.withLock { $0.pop() } }
+
     /// The next element; nil after the end. One consumer at a time. A cancelled task gets CANCELLED.
     func next() async throws(ExecError) -> Element? {
         if Task.isCancelled { throw .callerCancelled }
-        if let ready = state.withLock({ $0.pop() }) { return try ready.get() }
+        if let ready = poll() { return try ready.get() }
         let result = await withTaskCancellationHandler {
             await withCheckedContinuation { (continuation: Waiter) in
                 let ready = state.withLock { state -> Result<Element?, ExecError>? in

@@ -83,8 +83,9 @@ struct OutputLedger {
             throw Self.hole("chunk \(sequence) begins at byte \(offset) instead of \(expected)")
         }
         let (end, overflow) = offset.addingReportingOverflow(UInt64(count))
-        guard sequence > 0, sequence < .max, !overflow else {
-            throw ExecError(.internalError, "the server sent an impossible chunk number or offset")
+        // An empty chunk would take room in no window, so nothing would bound how many wait.
+        guard sequence > 0, sequence < .max, count > 0, !overflow else {
+            throw ExecError(.internalError, "the server sent an impossible chunk")
         }
         nextSequence = sequence + 1
         if stream == .stdout { nextStdout = end } else { nextStderr = end }
@@ -98,7 +99,7 @@ struct OutputLedger {
     /// long can't tell where in it they lay, but how much all of it was. So it is exact, too.
     mutating func gap(_ gap: Gap) throws(ExecError) -> Gap? {
         guard gap.firstSequence > 0, gap.lastSequence >= gap.firstSequence, gap.lastSequence < .max
-        else { throw ExecError(.internalError, "the server sent an impossible gap") }
+        else { throw Self.impossibleGap }
         if let nextSequence {
             if gap.lastSequence < nextSequence { return nil }
             if gap.firstSequence > nextSequence {
@@ -116,11 +117,23 @@ struct OutputLedger {
             nextStderr = gap.stderrBytes
         } else {
             let isExact = nextSequence == gap.firstSequence
-            nextStdout = isExact ? nextStdout.map { $0 &+ gap.stdoutBytes } : nil
-            nextStderr = isExact ? nextStderr.map { $0 &+ gap.stderrBytes } : nil
+            nextStdout = isExact ? try Self.end(of: gap.stdoutBytes, after: nextStdout) : nil
+            nextStderr = isExact ? try Self.end(of: gap.stderrBytes, after: nextStderr) : nil
         }
         nextSequence = gap.lastSequence + 1
         return news
+    }
+
+    /// Where a stream is behind so many bytes; nil: not known.
+    private static func end(of bytes: UInt64, after come: UInt64?) throws(ExecError) -> UInt64? {
+        guard let come else { return nil }
+        let (end, overflow) = come.addingReportingOverflow(bytes)
+        guard !overflow else { throw impossibleGap }
+        return end
+    }
+
+    private static var impossibleGap: ExecError {
+        ExecError(.internalError, "the server sent an impossible gap")
     }
 
     /// What of a stream's first `bytes` lies behind those that have come; where that is not known, all.

@@ -46,12 +46,15 @@ public final class Publisher: Sendable {
     }
 
     /// Publishes the end, and answers the exit that everybody is told. Once, after the last write.
-    /// The code is 0–255, the signal the one that killed it or 0, and the message for people.
+    /// The code is 0–255, the signal the one that killed it or 0, and the message for people. With a
+    /// signal n the code is 128+n, or 0, which stands for that. INVALID_ARGUMENT: they are not so, and
+    /// nothing was sent.
     public func finish(
         code: Int32,
         signal: Int32 = 0,
         message: String = "",
     ) async throws(ExecError) -> Exit {
+        let code = try ExitStatus.checkedCode(code, signal: signal, in: "PublishedExit")
         try await send(.exit(PublishedExit(code: code, signal: signal, message: message)))
         let driver = driver
         return try await answer.value { [runtime] in

@@ -13,6 +13,8 @@ extension SessionDriver {
         private var backoff: Backoff
         /// The newest chunk when the first view began.
         private var firstReady: UInt64?
+        /// An exit is known to the server, so that the session must not end without one.
+        private var hasExited = false
         private var endedWasTold = false
         private var stateTold: SessionEvent.StateChange?
         private var windowTold: WindowSize?
@@ -64,11 +66,13 @@ extension SessionDriver.StateMachine {
     mutating func ready(
         lastSequence: UInt64,
         window: WindowSize?,
+        hasExited: Bool,
     ) throws(ExecError) -> (isFirst: Bool, window: WindowSize?) {
         guard phase == .started else {
             throw ExecError(.internalError, "the server sent Ready twice on one session")
         }
         phase = .following
+        self.hasExited = self.hasExited || hasExited
         brokenSince = nil
         backoff = Backoff(limit: resumeLimit)
         let isNews = window != windowTold
@@ -132,7 +136,7 @@ extension SessionDriver.StateMachine {
         guard phase != .over else { return }
         let wasFollowing = phase == .following
         phase = .over
-        guard wasFollowing, view.noFollow else {
+        guard wasFollowing, view.noFollow, !hasExited else {
             throw ExecError(.aborted, "the server ended the session before the exit")
         }
         try ledger.end(lastSequence: firstReady ?? 0)

@@ -214,9 +214,9 @@ extension SessionDriver {
             let change = SessionEvent.StateChange(state: state, unixNS: unixNS)
             guard try machine.state(change) else { return }
             mailbox.put(.state(change)) { newest in
-                guard case .state = newest else { return false }
+                guard case .state = newest else { return newest.mayBeOvertaken }
                 newest = .state(change)
-                return true
+                return .merged
             }
         case .resized(let size):
             try machine.resized(size)
@@ -237,6 +237,7 @@ extension SessionDriver {
         let (isFirst, window) = try machine.ready(
             lastSequence: ready.lastSequence,
             window: ready.info.window,
+            hasExited: ready.info.exit != nil,
         )
         let stdinUncertain = stdin.attached(
             credit: ready.stdinCredit,
@@ -253,10 +254,10 @@ extension SessionDriver {
         } else {
             let resumption = SessionEvent.Resumption(stdinUncertain: stdinUncertain)
             mailbox.put(.resumed(resumption)) { newest in
-                guard case .resumed(var both) = newest else { return false }
+                guard case .resumed(var both) = newest else { return .stop }
                 both.stdinUncertain = both.stdinUncertain || stdinUncertain
                 newest = .resumed(both)
-                return true
+                return .merged
             }
             if let window { tell(resized: window) }
         }
@@ -265,9 +266,9 @@ extension SessionDriver {
 
     private func tell(resized size: WindowSize) {
         mailbox.put(.resized(size)) { newest in
-            guard case .resized = newest else { return false }
+            guard case .resized = newest else { return newest.mayBeOvertaken }
             newest = .resized(size)
-            return true
+            return .merged
         }
     }
 

@@ -53,15 +53,27 @@ extension View {
 }
 
 extension Gap {
-    /// Folds this gap into the event before it where that is the gap just before it.
-    func merge(into event: inout SessionEvent) -> Bool {
-        guard case .gap(var before) = event, before.lastSequence + 1 == firstSequence else {
-            return false
+    /// Folds this gap into an event that waits where that is the gap just before it.
+    func merge(into event: inout SessionEvent) -> Mailbox<SessionEvent>.Merge {
+        guard case .gap(var before) = event else { return event.mayBeOvertaken }
+        guard before.lastSequence < .max, before.lastSequence + 1 == firstSequence else {
+            return .stop
         }
         before.lastSequence = lastSequence
-        before.stdoutBytes &+= stdoutBytes
-        before.stderrBytes &+= stderrBytes
+        before.stdoutBytes = before.stdoutBytes.saturatingAdd(stdoutBytes)
+        before.stderrBytes = before.stderrBytes.saturatingAdd(stderrBytes)
         event = .gap(before)
-        return true
+        return .merged
+    }
+}
+
+extension SessionEvent {
+    /// Whether the search for an event to fold a new one into goes on before this one. Of each kind but
+    /// output so at most one waits between two chunks, whatever a server sends.
+    var mayBeOvertaken: Mailbox<SessionEvent>.Merge {
+        switch self {
+        case .output, .exit: .stop
+        case .ready, .gap, .ended, .state, .resized, .resumed: .lookFurther
+        }
     }
 }

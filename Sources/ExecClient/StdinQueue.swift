@@ -74,7 +74,7 @@ struct StdinQueue {
     }
 
     /// The server takes more.
-    mutating func grant(_ bytes: UInt64) { creditBytes &+= bytes }
+    mutating func grant(_ bytes: UInt64) { creditBytes = creditBytes.saturatingAdd(bytes) }
 
     /// The session is on a connection (again), and this is all its credit. True: of what was sent
     /// before, a part may be missing; said once.

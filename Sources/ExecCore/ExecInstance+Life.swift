@@ -41,7 +41,7 @@ extension ExecInstance {
     @discardableResult
     package func finish(_ ending: Exit) -> Exit {
         let unixNS = clocks.unixNS
-        var exit = ending
+        var exit = ending.normalized()
         let (failure, readFailure, trimFailure) = tee.withLock { tee in
             tee.seal()
             exit.lastSequence = tee.lastSequence

@@ -74,6 +74,10 @@ public final class ExecInstance: Sendable {
     /// Tells everybody how an exec that somebody else runs has ended: all viewers after their last
     /// byte, all who wait, and all who ask until the retention ends. The first call counts; returns
     /// the exit that holds. Of the message, 64 KiB are kept.
+    ///
+    /// The code is from 0 to 255; with a signal (1 to 64) it is 128 and the signal, whatever is given.
+    /// Any other code or signal makes a RUNTIME_ERROR exit with code 255, whose message tells what was
+    /// given.
     @discardableResult
     public func finish(code: Int32, signal: Int32 = 0, message: String = "") -> Exit {
         let reason: ExitReason = signal == 0 ? .natural : .signal

@@ -3,7 +3,9 @@ package enum Timestamp {
     /// The text for nanoseconds of the Unix clock.
     package static func text(unixNS: Int64) -> String {
         let seconds = unixNS.floorDivided(by: 1_000_000_000)
-        let micros = (unixNS - seconds * 1_000_000_000) / 1000
+        // By the remainder: seconds in nanoseconds again could be below the smallest number.
+        let nanos = unixNS % 1_000_000_000
+        let micros = (nanos < 0 ? nanos + 1_000_000_000 : nanos) / 1000
         let days = seconds.floorDivided(by: 86400)
         let (year, month, day) = civilDate(daysSinceEpoch: days)
         let rest = seconds - days * 86400

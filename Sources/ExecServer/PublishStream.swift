@@ -1,4 +1,5 @@
 internal import ExecCore
+internal import ExecModel
 internal import Wire
 
 /// One Publish: registers an exec that the client runs, and feeds its output and exit in. A stream
@@ -111,10 +112,13 @@ final class PublishStream: ServerStream {
         case (.stderr(let bytes), .publishing(let instance)):
             gather(bytes, of: .stderr, in: instance)
         case (.exit(let exit), .publishing(let instance)):
-            writeOut()
-            answer(
-                instance.finish(code: exit.code, signal: exit.signal, message: exit.message)
+            let code = try ExitStatus.checkedCode(
+                exit.code,
+                signal: exit.signal,
+                in: "PublishedExit",
             )
+            writeOut()
+            answer(instance.finish(code: code, signal: exit.signal, message: exit.message))
         case (_, .over):
             break
         }

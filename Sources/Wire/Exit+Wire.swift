@@ -7,7 +7,8 @@ extension Exit: MessageValue {
 
     init(raw pointer: UnsafePointer<Raw>) throws(DecodeFailure) {
         let raw = pointer.pointee
-        self.init(
+        // Whatever a server says, a program that ends with this code must not turn a failure into 0.
+        self = Exit(
             code: raw.code,
             reason: ExitReason(rawValue: Int32(bitPattern: raw.reason.rawValue)) ?? .unspecified,
             cause: StopCause(rawValue: Int32(bitPattern: raw.cause.rawValue)) ?? .unspecified,
@@ -24,7 +25,7 @@ extension Exit: MessageValue {
             startedUnixNS: raw.started_unix_ns,
             finishedUnixNS: raw.finished_unix_ns,
             usage: try Usage.optional(raw.usage, "usage") ?? Usage(),
-        )
+        ).normalized()
     }
 
     func fill(_ raw: inout Raw, in arena: inout MessageArena) {

@@ -148,11 +148,11 @@ extension Ended: MessageValue {
     static var initialize: (UnsafeMutablePointer<Raw>?) -> Void { execstream__v1__ended__init }
 
     init(raw: UnsafePointer<Raw>) {
-        self.init(
+        self = Ended(
             code: raw.pointee.code,
             signal: raw.pointee.signal,
             unixNS: raw.pointee.unix_ns
-        )
+        ).normalized()
     }
 
     func fill(_ raw: inout Raw, in arena: inout MessageArena) {

@@ -33,8 +33,11 @@ final class Console: Sendable {
     /// Says one line to people, about a failure or something else that is not output.
     func complain(_ message: String) {
         let lineEnd = isRaw.load(ordering: .relaxed) ? "\r\n" : "\n"
-        note("execstream: \(message.printable)\(lineEnd)")
+        note("execstream: \(message.printable(max: Self.messageMax))\(lineEnd)")
     }
+
+    /// A message may be a server's, which can be megabytes long.
+    private static let messageMax = 4096
 
     /// Writes text to stderr. Where nobody reads that, nobody can be told.
     func note(_ text: String) { try? err.write(Array(text.utf8), "stderr") }

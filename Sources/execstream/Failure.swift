@@ -20,7 +20,8 @@ struct Failure: Error, Equatable {
             case .notFound: "; see what there is with: execstream ps -a"
             case .unauthenticated:
                 "; give the server's token with --token-file or $EXECSTREAM_TOKEN"
-                    + " (the server keeps it in the file 'token' of its state directory)"
+                    + " (the server keeps it in the file 'token' of its state directory, which is"
+                    + " used by itself only for a server of this user's on a loopback address)"
             case .alreadyExists: "; choose another name, or follow it with: execstream attach"
             default: ""
             }
@@ -41,4 +42,10 @@ enum ExitCode {
     static let usage: Int32 = 2
     static let timedOut: Int32 = 124
     static let failed: Int32 = 125
+
+    /// The code as the kernel keeps it: its low 8 bits, but never 0 for a code that is not 0.
+    static func forKernel(_ code: Int32) -> Int32 {
+        let kept = code & 0xFF
+        return kept == 0 && code != 0 ? 255 : kept
+    }
 }

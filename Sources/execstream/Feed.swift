@@ -33,7 +33,8 @@ actor Feed {
         }
         // It was said when it happened.
         guard let exit else { throw Failure("") }
-        return exit.code
+        // How a command that ran here has ended is known here, whatever the server makes of it.
+        return code == 0 ? exit.code : code
     }
 
     /// Nil: nothing is published (any more).

@@ -15,6 +15,6 @@ SignalSource.ignoreBrokenPipes()
 // the signals off their mask again.
 Task.detached {
     let context = Context(environment: Environment.variables, isRoot: geteuid() == 0)
-    exit(await Program.run(words, context))
+    exit(ExitCode.forKernel(await Program.run(words, context)))
 }
 while true { pause() }

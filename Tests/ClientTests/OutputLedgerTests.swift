@@ -200,10 +200,10 @@ import Testing
         view.noFollow = noFollow
         var machine = SessionDriver.StateMachine(view: view, resumeLimit: .seconds(30))
         _ = machine.starting()
-        _ = try machine.ready(lastSequence: 12, window: nil)
+        _ = try machine.ready(lastSequence: 12, window: nil, hasExited: false)
         _ = machine.lost(ExecError(.unavailable, "cut"), now: Instant(nanoseconds: 0))
         #expect(machine.starting() == .tail(bytes: 3))
-        _ = try machine.ready(lastSequence: 20, window: nil)
+        _ = try machine.ready(lastSequence: 20, window: nil, hasExited: false)
         var code: ExecError.Code?
         do throws(ExecError) {
             _ = try machine.output(sequence: 20, offset: 90, stream: .stdout, count: 3)

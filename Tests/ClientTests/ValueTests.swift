@@ -225,10 +225,18 @@ import Wire
         mailbox.put(1)
         mailbox.put(2) { newest in
             newest += 2
-            return true
+            return .merged
         }
         #expect(mailbox.count == 1)
-        #expect(try await mailbox.next() == 3)
+        mailbox.put(10)
+        mailbox.put(4) { element in
+            guard element == 3 else { return .lookFurther }
+            element += 4
+            return .merged
+        }
+        mailbox.put(5) { $0 == 10 ? .stop : .merged }
+        for expected in [7, 10, 5] { #expect(try await mailbox.next() == expected) }
+        #expect(mailbox.count == 0)
     }
 }
 

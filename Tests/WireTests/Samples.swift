@@ -199,7 +199,7 @@ enum Samples {
                 Gap(firstSequence: 61, lastSequence: 62, stdoutBytes: 63, stderrBytes: 64),
             ),
         ),
-        Sample("ended", SessionResponse.ended(Ended(code: -1, signal: 15, unixNS: 65))),
+        Sample("ended", SessionResponse.ended(Ended(code: 143, signal: 15, unixNS: 65))),
         Sample("exit", SessionResponse.exit(exit)),
         Sample("stdinCredit", SessionResponse.stdinCredit(66)),
         Sample("state", SessionResponse.state(.paused, unixNS: 67)),

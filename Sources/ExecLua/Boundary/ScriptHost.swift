@@ -75,7 +75,7 @@ extension ScriptHost {
             return answer.deliver(to: thread)
         }
         functions.exit = { context, code in
-            ScriptHost.of(context).scheduler.exit(Int32(truncatingIfNeeded: code))
+            ScriptHost.of(context).scheduler.exit(Int32(clamping: code))
         }
         functions.collected = { context, kind, number in
             ScriptHost.of(context).module.collected(kind, number)

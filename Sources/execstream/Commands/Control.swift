@@ -133,7 +133,7 @@ private func controlContainer(
                 ]),
             )
         } else if control.success {
-            try context.console.print("\(container): \(control.message.printable)\n")
+            try context.console.print("\(container): \(control.message.printable(max: 4096))\n")
         }
         guard control.success else { throw Failure("\(container): \(control.message)") }
         return 0

@@ -33,7 +33,8 @@ enum EventsCommand: ProgramCommand {
 
     /// One event for people.
     static func line(_ event: LifecycleEvent) -> String {
-        let name = "\(event.info.containerID)/\(event.info.execID)".printable
+        let name = "\(event.info.containerID)/\(event.info.execID)"
+            .printable(max: 2 * ExecKey.lengthMax + 1)
         var line = "\(Timestamp.text(unixNS: event.unixNS))  \(name)  \(event.kind)"
         if event.kind == .exited, let exit = event.info.exit { line += " with \(exit.code)" }
         if event.missed > 0 { line += "  (\(event.missed) events before it were missed)" }

@@ -56,7 +56,7 @@ enum ExecTable {
 
     private static func row(_ info: ExecInfo, _ nowUnixNS: Int64) -> [Table.Cell] {
         [
-            .init("\(info.containerID)/\(info.execID)".printable),
+            .init(name(info)),
             .init(info.state.jsonName, style(info.state)),
             .init(age(info, nowUnixNS)),
             .init(
@@ -64,7 +64,7 @@ enum ExecTable {
                 (info.exit?.code ?? 0) == 0 ? .plain : .red,
             ),
             .init("\(info.viewers)"),
-            .init(Amounts.bytes(info.stdoutBytes &+ info.stderrBytes)),
+            .init(Amounts.bytes(info.stdoutBytes.saturatingAdd(info.stderrBytes))),
             .init(command(info), .dim),
         ]
     }
@@ -73,15 +73,21 @@ enum ExecTable {
     private static func age(_ info: ExecInfo, _ nowUnixNS: Int64) -> String {
         let start = info.startedUnixNS == 0 ? info.createdUnixNS : info.startedUnixNS
         let end = info.exit?.finishedUnixNS ?? nowUnixNS
-        return Amounts.time(
-            seconds: max(0, end.subtractingReportingOverflow(start).0 / 1_000_000_000)
-        )
+        let (length, overflow) = end.subtractingReportingOverflow(start)
+        // Times of a server's clock may be anything.
+        guard !overflow else { return "?" }
+        return Amounts.time(seconds: max(0, length / 1_000_000_000))
     }
 
     private static func command(_ info: ExecInfo) -> String {
         if info.published, info.argv.isEmpty { return "(published)" }
-        let text = info.argv.joined(separator: " ").printable
-        return text.count <= commandMax ? text : text.prefix(commandMax - 1) + "…"
+        return info.argv.joined(separator: " ").printable(max: commandMax)
+    }
+
+    /// Two names of the longest that are allowed fit; one column of what a server makes up must not
+    /// widen all rows without bound.
+    private static func name(_ info: ExecInfo) -> String {
+        "\(info.containerID)/\(info.execID)".printable(max: 2 * ExecKey.lengthMax + 1)
     }
 
     private static func style(_ state: ExecState) -> Table.Style {

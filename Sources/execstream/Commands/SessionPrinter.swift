@@ -44,9 +44,7 @@ struct SessionPrinter {
         switch event {
         case .output(let output): try show(output)
         case .gap(let gap):
-            let count = gap.lastSequence - gap.firstSequence + 1
-            let bytes = Amounts.bytes(gap.stdoutBytes + gap.stderrBytes)
-            console.complain("\(count) chunks of output (\(bytes)) were skipped")
+            console.complain(Self.line(gap))
         case .resumed(let resumption) where resumption.stdinUncertain:
             console.complain(
                 "the connection broke while stdin was on its way; \(key) may have got only part of it",
@@ -54,6 +52,14 @@ struct SessionPrinter {
         case .exit(let exit): explain(exit)
         case .ready, .ended, .state, .resized, .resumed: break
         }
+    }
+
+    /// A gap for people.
+    static func line(_ gap: Gap) -> String {
+        let before = gap.firstSequence == 0 ? 0 : gap.firstSequence - 1
+        let count = gap.lastSequence < before ? 0 : gap.lastSequence - before
+        let bytes = Amounts.bytes(gap.stdoutBytes.saturatingAdd(gap.stderrBytes))
+        return "\(count) chunks of output (\(bytes)) were skipped"
     }
 
     private mutating func show(_ output: SessionEvent.Output) throws(Failure) {

@@ -25,7 +25,7 @@ enum StatusCommand: ProgramCommand {
                 return 0
             }
             let now = SystemClocks().unixNS
-            var text = "\(status.containerID.printable): \(status.state)"
+            var text = "\(status.containerID.printable(max: ExecKey.lengthMax)): \(status.state)"
             if let exit = status.exit { text += ", code \(exit.code)" }
             text += "\n"
             if let usage = status.resourceUsage { text += line(usage) + "\n" }
@@ -40,8 +40,11 @@ enum StatusCommand: ProgramCommand {
         }
     }
 
-    private static func line(_ usage: ResourceUsage) -> String {
-        let tenths = Int64((max(0, min(usage.cpuPercent, 1e9)) * 10).rounded())
+    /// What a container consumes, for people.
+    static func line(_ usage: ResourceUsage) -> String {
+        let tenths = Int64(
+            (usage.cpuPercent.isFinite ? max(0, min(usage.cpuPercent, 1e9)) : 0 * 10).rounded()
+        )
         let limit =
             usage.memoryLimitBytes == 0 ? "" : " of \(Amounts.bytes(usage.memoryLimitBytes))"
         return "cpu \(tenths / 10).\(tenths % 10) %, memory \(Amounts.bytes(usage.memoryBytes))"
