@@ -20,11 +20,12 @@ final class ClientConnection: ReadinessHandler {
     var registration: Registration?
     /// The host's addresses that are still to be tried, the best last.
     private var candidates: [SocketAddress] = []
+    /// The one that the socket is connected to, or being connected to.
+    private var peer: SocketAddress
     /// The socket is; a handshake may be under way.
     private var isConnected = false
     /// Runs out while the connection does not stand.
     var timer: TimerID?
-    var hello: [UInt8] = []
     /// When bytes came last.
     var lastHeard: Instant
 
@@ -32,6 +33,7 @@ final class ClientConnection: ReadinessHandler {
     init(loop: EventLoop, address: SocketAddress, tls: TLSContext?, owner: ClientCore) {
         self.loop = loop
         self.address = address
+        peer = address
         self.tls = tls
         self.owner = owner
         lastHeard = loop.now
@@ -42,13 +44,14 @@ final class ClientConnection: ReadinessHandler {
 
     /// Begins to connect, and to authenticate after that. Within `timeout` it stands or is over; to
     /// resolve the host's name may take time besides.
-    func connect(hello: [UInt8], timeout: Duration) {
-        self.hello = hello
+    func connect(timeout: Duration) {
         do throws(SocketFailure) {
             candidates = try Sockets.resolve(address).reversed()
         } catch {
             return closeLater(ExecError(.unavailable, error.description, cause: error))
         }
+        // Each time: a name may stand for something else by now.
+        if let refusal = owner?.refusal(of: candidates) { return closeLater(refusal) }
         timer = loop.schedule(after: timeout) { [weak self] in
             guard let self else { return }
             close(ExecError(.unavailable, "\(address) did not answer within \(timeout)"))
@@ -60,6 +63,7 @@ final class ClientConnection: ReadinessHandler {
     private func connectNext(_ error: ExecError) {
         dropSocket()
         guard let next = candidates.popLast() else { return closeLater(error) }
+        peer = next
         do {
             let transport = try Transport(Sockets.connect(to: next), tls, host: address.host)
             registration = try loop.register(transport.descriptor, for: .writable, self)
@@ -131,8 +135,10 @@ final class ClientConnection: ReadinessHandler {
             return close(insecure(error))
         }
         loop.update(registration, to: .readable)
+        guard let owner else { return }
         let id = machine.connected()
-        let request = CallRequest(method: Method.hello.rawValue, payload: hello)
+        let payload = owner.hello(for: peer)
+        let request = CallRequest(method: Method.hello.rawValue, payload: payload)
         do throws(ExecError) {
             write(try Frames.request(request, streamID: id))
         } catch {

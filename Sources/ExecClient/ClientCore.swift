@@ -11,7 +11,7 @@ final class ClientCore {
     /// Nil: connections are plain.
     private let tls: TLSContext?
     private let options: ClientOptions
-    private let token: String
+    private let token: ClientToken
     private var connection: ClientConnection?
     /// Calls that wait for the connection to stand, the oldest first.
     private var waiting: [Call] = []
@@ -24,7 +24,7 @@ final class ClientCore {
         loop: EventLoop,
         address: SocketAddress,
         tls: TLSContext?,
-        token: String,
+        token: ClientToken,
         options: ClientOptions,
     ) {
         self.loop = loop
@@ -53,8 +53,20 @@ final class ClientCore {
         }
     }
 
-    /// The payload of a Hello.
-    var hello: [UInt8] { HelloRequest(client: options.clientName, token: token).encode() }
+    /// The payload of a Hello on a connection that has been let in. It needs no token.
+    var hello: [UInt8] { HelloRequest(client: options.clientName, token: "").encode() }
+
+    /// The payload of the first Hello on a connection to `peer`, an address in numbers.
+    func hello(for peer: SocketAddress) -> [UInt8] {
+        HelloRequest(client: options.clientName, token: token.value(for: peer)).encode()
+    }
+
+    /// Why no connection may be made to these addresses, which the server's address stands for; nil: it
+    /// may.
+    func refusal(of candidates: [SocketAddress]) -> ExecError? {
+        if tls != nil || options.allowsInsecureTCP { return nil }
+        return token.refusal(of: candidates, for: address)
+    }
 
     /// How long a session tries to come back after a break.
     var resumeLimit: Duration { options.resumeLimit }
@@ -79,7 +91,7 @@ final class ClientCore {
     private func connect() {
         let connection = ClientConnection(loop: loop, address: address, tls: tls, owner: self)
         self.connection = connection
-        connection.connect(hello: hello, timeout: options.connectTimeout)
+        connection.connect(timeout: options.connectTimeout)
     }
 
     private func failWaiting(_ error: ExecError) {

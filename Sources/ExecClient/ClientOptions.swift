@@ -11,6 +11,9 @@ public struct ClientOptions: Hashable, Sendable {
     public var resumeLimit = Duration.seconds(30)
     /// Connections to `tcp:` addresses are under TLS; nil: they are plain. A Unix socket always is.
     public var tls: ClientTLS?
+    /// Lets the token go to other than loopback addresses without TLS: everybody in between can read it,
+    /// and all that is said. Without it such a call fails with FAILED_PRECONDITION, and nothing is sent.
+    public var allowsInsecureTCP = false
     /// How long connecting and authenticating may take together, once the host's name is resolved.
     public var connectTimeout = Duration.seconds(10)
 

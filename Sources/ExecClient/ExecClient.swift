@@ -29,11 +29,23 @@ public final class ExecClient: Sendable {
     let options: ClientOptions
 
     /// Makes a client of the server at `address`: `unix:PATH` or `tcp:HOST:PORT`. Does not connect.
-    /// The token is the server's; nil where it asks for none (a Unix socket of the same user).
-    public init(
+    /// The token is the server's; nil where it asks for none (a Unix socket of the same user). It is
+    /// shown to whoever answers there, but without TLS to loopback addresses only; see
+    /// ``ClientOptions/allowsInsecureTCP``.
+    public convenience init(
         address: String,
         token: String? = nil,
         options: ClientOptions = ClientOptions(),
+    ) throws(ExecError) {
+        let token = token.map { ClientToken.given($0) } ?? .none
+        try self.init(address: address, token: token, options: options)
+    }
+
+    /// As above, with a token that may depend on the address.
+    package init(
+        address: String,
+        token: ClientToken,
+        options: ClientOptions,
     ) throws(ExecError) {
         self.options = options
         let parsed: SocketAddress
@@ -42,7 +54,7 @@ public final class ExecClient: Sendable {
         } catch {
             throw ExecError(.invalidArgument, error.message, cause: error)
         }
-        runtime = try ClientRuntime(address: parsed, token: token ?? "", options: options)
+        runtime = try ClientRuntime(address: parsed, token: token, options: options)
     }
 
     /// Makes a client, lends it to `body`, and closes it.
@@ -69,7 +81,7 @@ final class ClientRuntime: Sendable {
     private let isClosed = Mutex(false)
 
     /// Starts the thread.
-    init(address: SocketAddress, token: String, options: ClientOptions) throws(ExecError) {
+    init(address: SocketAddress, token: ClientToken, options: ClientOptions) throws(ExecError) {
         var tls: TLSContext?
         if case .tcp = address { tls = try options.tls?.load() }
         do throws(Errno) {

@@ -32,7 +32,11 @@ package final class Script: Sendable {
     /// Nothing happens before `run`.
     package init(_ options: ScriptOptions) {
         self.options = options
-        servers = ServerPool(own: options.server, tls: options.tls, clientName: options.clientName)
+        var client = ClientOptions()
+        client.clientName = options.clientName
+        client.tls = options.tls
+        client.allowsInsecureTCP = options.allowsInsecureTCP
+        servers = ServerPool(own: options.server, options: client)
     }
 
     /// Runs the script to its end, and returns when all that it had started has ended too. A task that
@@ -115,6 +119,8 @@ package struct ScriptOptions: Sendable {
     package var resources = ResourceFile.standard
     /// For servers on TCP; nil: connections are plain.
     package var tls: ClientTLS?
+    /// Whether tokens may go over plain TCP to other than loopback addresses.
+    package var allowsInsecureTCP = false
     /// What servers' logs call it.
     package var clientName = "execstream-lua/1"
     /// Is told of what goes wrong while the script goes on, in whole lines without the last newline.
@@ -138,7 +144,7 @@ package enum ScriptServer: Sendable {
     /// in `directory`.
     case embedded(ProcessOptions, directory: String)
     /// One that runs already.
-    case server(address: String, token: String?)
+    case server(address: String, token: ClientToken)
 }
 
 /// How a script has ended.

@@ -45,6 +45,7 @@ final class Context {
         var options = ClientOptions()
         options.clientName = "execstream/\(Version.text)"
         options.tls = tls
+        options.allowsInsecureTCP = arguments.has("insecure")
         do throws(ExecError) {
             return try ExecClient(address: address, token: try token(), options: options)
         } catch {
@@ -70,18 +71,25 @@ final class Context {
         environment[name].flatMap { $0.isEmpty ? nil : $0 }
     }
 
-    /// From the file that was named, the environment, or the default server's state.
-    func token() throws(ExecError) -> String? {
+    /// From the file that was named, the environment, or the default server's state. The last is shown to
+    /// that very server only, whatever the address is: to others it is a secret that is not theirs.
+    func token() throws(ExecError) -> ClientToken {
         if let path = arguments.value("token-file") {
             do throws(Errno) {
-                return try TokenFile.read(path)
+                return .given(try TokenFile.read(path))
             } catch {
                 throw ExecError(.invalidArgument, "can't read the token file '\(path)': \(error)")
             }
         }
-        if let token = environment["EXECSTREAM_TOKEN"], !token.isEmpty { return token }
-        guard let state = defaults.stateDirectory else { return nil }
-        return try? TokenFile.read(Defaults.tokenFile(stateDirectory: state))
+        if let token = environment["EXECSTREAM_TOKEN"], !token.isEmpty {
+            return .given(token)
+        }
+        guard let state = defaults.stateDirectory else { return .none }
+        return .lookedUp { address in
+            // A Unix socket tells the server who connects, and needs no token.
+            guard StateAddresses.contain(address, stateDirectory: state) else { return nil }
+            return try? TokenFile.read(Defaults.tokenFile(stateDirectory: state))
+        }
     }
 }
 

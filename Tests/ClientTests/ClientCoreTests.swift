@@ -15,7 +15,7 @@ import Wire
                 loop: loop,
                 address: address,
                 tls: nil,
-                token: "",
+                token: .none,
                 options: ClientOptions(),
             )
             core.start(Call(.execList, handler: UnaryCall(answer)), after: .seconds(3600))

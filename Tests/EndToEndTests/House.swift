@@ -8,6 +8,7 @@ final class House: Sendable {
     private let loops: EventLoopGroup
     private let children = Mutex<[Child]>([])
     private let served = Mutex<(server: Child, address: String)?>(nil)
+    private let token = Mutex<String?>(nil)
 
     private init() throws {
         directory = try Files.makeTemporaryDirectory(in: "/tmp", prefix: "execstream-test-")
@@ -61,6 +62,14 @@ final class House: Sendable {
         served.withLock { $0 = (server, String(line.dropFirst("listening on ".count))) }
     }
 
+    /// Gives the server's token to programs that start from now on. They do not find it themselves where
+    /// the server runs as another user.
+    func giveToken() throws {
+        let bytes = try Files.readSmall("\(directory)/execstream/token", max: 1000)
+        let text = String(decoding: bytes, as: UTF8.self)
+        token.withLock { $0 = text.split(separator: "\n").first.map(String.init) }
+    }
+
     /// Starts the program. Clients find the server, and its token, by their environment.
     func start(_ words: [String], input: String? = "") throws -> Child {
         try start(program: try programPath(), words, input: input)
@@ -72,6 +81,7 @@ final class House: Sendable {
             "PATH=/usr/local/bin:/usr/bin:/bin", "HOME=\(directory)", "XDG_STATE_HOME=\(directory)",
         ]
         if let address = try? address { environment.append("EXECSTREAM_ADDRESS=\(address)") }
+        if let token = token.withLock({ $0 }) { environment.append("EXECSTREAM_TOKEN=\(token)") }
         let child = try Child(
             [program] + words,
             environment: environment,

@@ -40,6 +40,7 @@ struct StandingTests {
                 #expect(chown(state, 65_534, 65_534) == 0)
             }
             try await house.serve(["--drain", "500ms"], in: standing.wrapper)
+            if standing == .ordinaryUser { try house.giveToken() }
             let server = try house.server
             // `unshare` waits for it; `setpriv` becomes it.
             let child = ProcessTable.snapshot().processes.first { $0.parent == server.pid }

@@ -216,7 +216,10 @@ struct TerminalTests {
     func breaks() async throws {
         try await withTerminal { house, tmux in
             let proxy = try await Proxy(house)
-            let arguments = "-it --address \(proxy.address) -c t -e sh --env PS1=inner\\> sh"
+            // The proxy's address is none of the server's, so its token has to be named.
+            let token = "--token-file \(house.directory)/execstream/token"
+            let arguments =
+                "-it --address \(proxy.address) \(token) -c t -e sh --env PS1=inner\\> sh"
             try await tmux.type("execstream run \(arguments); echo code $?")
             try await tmux.shows("inner>")
             for round in 1...3 {

@@ -1,3 +1,4 @@
+import ExecClient
 import ExecCore
 import ExecLua
 import ExecModel
@@ -97,7 +98,7 @@ struct Stage: Sendable {
             path: path,
             server: server == nil
                 ? .embedded(Self.processes, directory: directory)
-                : .server(address: "unix:\(directory)/socket", token: nil),
+                : .server(address: "unix:\(directory)/socket", token: .none),
             report: { reports.add($0) },
         )
         options.arguments = arguments

@@ -7,8 +7,7 @@ internal import Synchronization
 /// first needed.
 final class ServerPool: Sendable {
     private let own: ScriptServer
-    private let tls: ClientTLS?
-    private let clientName: String
+    private let options: ClientOptions
     private let state = Mutex(State())
 
     private struct State {
@@ -23,10 +22,9 @@ final class ServerPool: Sendable {
 
     private typealias Connected = (client: ExecClient, answers: Once<Bool>)
 
-    init(own: ScriptServer, tls: ClientTLS?, clientName: String) {
+    init(own: ScriptServer, options: ClientOptions) {
         self.own = own
-        self.tls = tls
-        self.clientName = clientName
+        self.options = options
     }
 
     /// Where the resource's processes run. On the script's loop.
@@ -54,9 +52,6 @@ final class ServerPool: Sendable {
     }
 
     private func connect(_ server: Server) throws(ExecError) -> ExecClient {
-        var options = ClientOptions()
-        options.clientName = clientName
-        options.tls = tls
         switch server {
         case .other(let address, let tokenFile):
             let token = try tokenFile.map { path throws(ExecError) in try Self.token(path) }

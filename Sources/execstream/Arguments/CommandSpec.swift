@@ -42,12 +42,13 @@ struct CommandSpec: Sendable {
             .flag("json", "one JSON object a line, for programs"),
         ] + tlsOptions
 
-    /// How a connection to a server on TCP is made safe. One of them is enough to turn TLS on.
+    /// How a connection to a server on TCP is made safe. One of the `tls` ones is enough to turn TLS on.
     static let tlsOptions: [OptionSpec] = [
         .flag("tls", "TLS on TCP, with the system's CAs ($EXECSTREAM_TLS)"),
         .value("tls-ca", "FILE", "TLS on TCP, with these CAs, in PEM ($EXECSTREAM_TLS_CA)"),
         .value("tls-cert", "FILE", "the client's certificate ($EXECSTREAM_TLS_CERT)"),
         .value("tls-key", "FILE", "its key ($EXECSTREAM_TLS_KEY)"),
+        .flag("insecure", "send the token over plain TCP to other than loopback addresses"),
     ]
 }
 

@@ -46,7 +46,7 @@ enum LuaCommand: ProgramCommand {
         case .returned(let code):
             return code
         case .failed(let message):
-            context.console.note("execstream: \(message)\n")
+            context.console.note("execstream: \(message.printableLines)\n")
             return ExitCode.scriptFailed
         case .unreadable(let reason):
             throw Failure(reason)
@@ -88,11 +88,12 @@ enum LuaCommand: ProgramCommand {
         }
         let console = context.console
         var options = ScriptOptions(path: arguments.operands[0], server: server) { message in
-            console.note("execstream: \(message)\n")
+            console.note("execstream: \(message.printableLines)\n")
         }
         options.arguments = Array(arguments.operands.dropFirst())
         options.clientName = "execstream/\(Version.text)"
         options.tls = context.tls
+        options.allowsInsecureTCP = arguments.has("insecure")
         if let path = arguments.value("resources") {
             do throws(ResourceProblem) {
                 options.resources = try ResourceFile.read(path)

@@ -85,6 +85,11 @@ enum ServeCommand: ProgramCommand {
             try ExecServer(registry: registry, options: options)
         }
         let addresses = try opened { () throws(ExecError) in try server.start() }
+        let published = publish(addresses, settings.stateDirectory, context)
+        defer {
+            withExtendedLifetime(published) {}
+            try? Files.remove(StateAddresses.path(stateDirectory: settings.stateDirectory))
+        }
         for address in addresses { context.console.note("listening on \(address)\n") }
         let manager = ServiceManager(environment: context.environment)
         return try await withSignals(signals) { (signals) throws(Failure) in
@@ -92,6 +97,23 @@ enum ServeCommand: ProgramCommand {
             manager.tell("READY=1")
             await wait(for: signals, toEnd: server, manager)
             return 0
+        }
+    }
+
+    /// Tells clients that find the state directory where its server is. They can do without.
+    private static func publish(
+        _ addresses: [String],
+        _ state: String,
+        _ context: Context,
+    ) -> Descriptor? {
+        do throws(Errno) {
+            return try StateAddresses.publish(addresses, stateDirectory: state)
+        } catch {
+            let path = StateAddresses.path(stateDirectory: state)
+            context.console.complain(
+                "cannot write \(path): \(error); clients on TCP need --token-file"
+            )
+            return nil
         }
     }
 
