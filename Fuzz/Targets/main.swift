@@ -8,7 +8,7 @@ internal import Glibc
 
 var words = CommandLine.arguments
 guard words.count > 1 else {
-    print("usage: fuzz frames|messages|index|command-line [LIBFUZZER-ARGUMENT]...")
+    print("usage: fuzz frames|messages|index|command-line|client [LIBFUZZER-ARGUMENT]...")
     exit(2)
 }
 let target = words.remove(at: 1)
@@ -23,6 +23,7 @@ let status = arguments.withUnsafeMutableBufferPointer { buffer -> Int32 in
     case "index": LLVMFuzzerRunDriver(&count, &start, { IndexTarget.run(.lent($0, $1)) })
     case "command-line":
         LLVMFuzzerRunDriver(&count, &start, { CommandLineTarget.run(.lent($0, $1)) })
+    case "client": LLVMFuzzerRunDriver(&count, &start, { ClientTarget.run(.lent($0, $1)) })
     default: 2
     }
 }
