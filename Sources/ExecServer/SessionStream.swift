@@ -103,8 +103,8 @@ final class SessionStream: ServerStream, Wakeable, LoopTarget, @unchecked Sendab
             throw ExecError(.invalidArgument, "the first message must be Start")
         case (.detach, .viewing):
             connection.end(id, with: Frames.end(streamID: id))
-        case (.credit(let bytes), .viewing(let viewer, _)):
-            viewer.addCredit(bytes)
+        case (.credit(let bytes, let messages), .viewing(let viewer, _)):
+            viewer.addCredit(bytes, messages: messages)
             connection.markReady(id)
         case (let request, .viewing(let viewer, let view)):
             try checkControl(request, of: viewer.instance)
@@ -240,7 +240,10 @@ final class SessionStream: ServerStream, Wakeable, LoopTarget, @unchecked Sendab
             self.ready = nil
             return tell(.ready(ready))
         }
-        if let credit = stdin?.takeGrant() { return tell(.stdinCredit(UInt64(credit))) }
+        if viewer.mayTell, let credit = stdin?.takeGrant() {
+            viewer.told()
+            return tell(.stdinCredit(UInt64(credit)))
+        }
         let chunks = batch.viewerBatch
         defer { chunks.removeAll() }
         switch viewer.pull(into: chunks, bytesMax: bytesMax) {
