@@ -22,6 +22,8 @@ public final class ExecInstance: Sendable {
     let state: Mutex<InstanceState>
     /// What runs it, where this server does.
     let controller: Mutex<ProcessController?> = Mutex(nil)
+    /// Kept as long as the instance, see `keep`.
+    let kept: Mutex<(any AnyObject & Sendable)?> = Mutex(nil)
     private let chunkBytesMax: Int
 
     init(
@@ -58,6 +60,10 @@ public final class ExecInstance: Sendable {
         )
         state = Mutex(InstanceState(info: info, ring: ring))
     }
+
+    /// Keeps `object` until the instance itself is gone: who counts what an instance takes learns by the
+    /// object's end that it is given back. Once.
+    package func keep(_ object: any AnyObject & Sendable) { kept.withLock { $0 = object } }
 
     /// What is known of it now.
     public var info: ExecInfo { state.withLock { $0.currentInfo } }

@@ -17,15 +17,17 @@ final class SessionStream: ServerStream, Wakeable, LoopTarget, @unchecked Sendab
 
     let id: UInt32
     private unowned let connection: Connection
+    private let caller: Caller
     private let loop: EventLoop
     private var state = State.awaitingStart
     /// Set before the first output.
     private var ready: Ready?
     private var stdin: StdinAccount?
 
-    init(id: UInt32, connection: Connection) {
+    init(id: UInt32, connection: Connection, caller: Caller) {
         self.id = id
         self.connection = connection
+        self.caller = caller
         loop = connection.loop
     }
 
@@ -52,11 +54,24 @@ final class SessionStream: ServerStream, Wakeable, LoopTarget, @unchecked Sendab
         case .viewing(let viewer, _):
             // No more from this client: if it was the last that could, the exec's stdin ends. Its token
             // may be worth less by now, or gone, and this stream with it.
-            let mayClose = connection.mayControl
+            let mayClose = caller.mayControl(viewer.instance.key)
             stdin?.leave(viewer.instance, closing: mayClose)
             stdin = nil
         case .over: break
         }
+    }
+
+    func reviewRights() {
+        guard case .viewing(let viewer, _) = state else { return }
+        do throws(ExecError) {
+            try caller.authorize(.attach, on: .exec(viewer.instance.key))
+        } catch {
+            return connection.fail(id, error)
+        }
+        guard !caller.hasControl else { return }
+        // It looks on from here; others may end the exec's stdin without it.
+        stdin?.leave(viewer.instance, closing: false)
+        stdin = nil
     }
 
     func ended() {
@@ -133,7 +148,7 @@ final class SessionStream: ServerStream, Wakeable, LoopTarget, @unchecked Sendab
             try signal.check()
             // It may have ended just now: then the exit, which is on its way, is the answer.
             let target = Target.exec(instance.key)
-            try connection.audited(.signal, on: target) { (entry) throws(ExecError) in
+            try caller.audited(.signal, on: target) { (entry) throws(ExecError) in
                 do throws(ExecError) {
                     try connection.ask { (answered) throws(ExecError) in
                         try instance.signal(signal) { error in
@@ -158,11 +173,11 @@ final class SessionStream: ServerStream, Wakeable, LoopTarget, @unchecked Sendab
     private func admit(_ start: Start) throws(ExecError) {
         let action: Action = start.command == nil ? .attach : .start
         let target = Target.exec(container: start.containerID, exec: start.execID)
-        try connection.authorize(action, on: target)
+        try caller.authorize(action, on: target)
         var start = start
         // Not looked up again: one that is gone meanwhile would have ended this stream below us.
-        if !connection.hasControl { start.view.readOnly = true }
-        try connection.audited(action, on: target) { [start] (entry) throws(ExecError) in
+        if !caller.hasControl { start.view.readOnly = true }
+        try caller.audited(action, on: target) { [start] (entry) throws(ExecError) in
             try begin(start, entry)
         }
     }
@@ -172,8 +187,8 @@ final class SessionStream: ServerStream, Wakeable, LoopTarget, @unchecked Sendab
         _ request: SessionRequest,
         of instance: ExecInstance,
     ) throws(ExecError) {
-        guard !connection.mayControl, let action = Action(request) else { return }
-        try connection.authorize(action, on: .exec(instance.key))
+        guard !caller.mayControl(instance.key), let action = Action(request) else { return }
+        try caller.authorize(action, on: .exec(instance.key))
     }
 
     private func begin(_ start: Start, _ entry: AuditEntry) throws(ExecError) {
@@ -210,10 +225,12 @@ final class SessionStream: ServerStream, Wakeable, LoopTarget, @unchecked Sendab
             return (try context.registry.instance(key), true)
         }
         try context.checkStarts()
-        // A repeated Start finds its exec, and starts nothing.
-        if (try? context.registry.instance(key)) == nil {
-            try context.countStart(of: StartLimiter.client(of: connection.peer))
-        }
+        // A repeated Start finds its exec, starts nothing, and counts for nothing.
+        let isNew = (try? context.registry.instance(key)) == nil
+        if isNew { try context.countStart(of: caller.identity) }
+        let charge = isNew ? try caller.account.chargeExec(bytes: command.bytesAtStart) : nil
+        try caller.account.beginStart()
+        defer { caller.account.endStart() }
         let outcome = try context.registry.start(
             key,
             command,
@@ -221,6 +238,10 @@ final class SessionStream: ServerStream, Wakeable, LoopTarget, @unchecked Sendab
             host: context.host,
             loop: loop,
         )
+        if let charge, !outcome.joined {
+            charge.shrink(to: command.bytesKept)
+            outcome.instance.keep(charge)
+        }
         let isFailure = outcome.instance.exit?.reason == .startFailed
         entry.tell(outcome.joined ? "joined" : isFailure ? "start_failed" : "started")
         return (outcome.instance, outcome.joined)
