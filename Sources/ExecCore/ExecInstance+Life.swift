@@ -86,9 +86,9 @@ extension ExecInstance {
         observer?.instance(self, did: .unregistered)
     }
 
-    /// Takes over the log of an earlier server's exec, completed where it must be. False: there is
+    /// Takes over the log of an earlier server's exec, completed where it must be. Nil: there is
     /// nothing in it. Throws where it can't be read now, or is no log.
-    func recoverLog() throws(Errno) -> Bool {
+    func recoverLog() throws(Errno) -> LogRecovery.Outcome? {
         log.takeOver()
         let outcome = try tee.withLock { (tee) throws(Errno) in
             let outcome = try LogRecovery.recover(
@@ -107,7 +107,7 @@ extension ExecInstance {
             state.trim = outcome.trim
             state.waypoints = outcome.waypoints
         }
-        return outcome.lastSequence > 0
+        return outcome.lastSequence > 0 ? outcome : nil
     }
 
     func report(_ kind: LifecycleEvent.Kind) { observer?.instance(self, did: kind) }

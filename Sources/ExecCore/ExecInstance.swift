@@ -28,7 +28,7 @@ public final class ExecInstance: Sendable {
         key: ExecKey,
         command: Command?,
         labels: [String: String],
-        directory: String,
+        store: LogStore,
         configuration: RegistryConfiguration,
         clocks: any Clocks,
         observer: any InstanceObserver,
@@ -37,7 +37,7 @@ public final class ExecInstance: Sendable {
         self.command = command.map { CommandRecord($0) }
         self.clocks = clocks
         self.observer = observer
-        log = ExecLog(directory: directory)
+        log = ExecLog(.named(container: key.containerID, exec: key.execID), in: store)
         chunkBytesMax = configuration.chunkBytesMax
         let tee = OutputTee(
             log: log,

@@ -185,12 +185,7 @@ package final class ExecViewer {
         let files = try openFiles()
         let slab = batch.readSlab()
         let wanted = min(Int(clamping: last - cursor.next + 1), ViewerBatch.chunksMax)
-        try files.readRecords(
-            from: cursor.next,
-            max: wanted,
-            using: slab,
-            into: &batch.records
-        )
+        try readRecords(of: files, max: wanted, using: slab, into: &batch.records)
         let budget = min(bytesMax, ViewerBatch.fileBytesMax, cursor.window.map { Int($0) } ?? .max)
         let run = LogRun(batch.records, in: slab, bytesMax: budget)
         for stream in ExecStream.allCases where run.counts[stream] > 0 {
@@ -204,6 +199,28 @@ package final class ExecViewer {
             batch.starts[stream] = UInt64(start)
         }
         return run
+    }
+
+    /// The records that come next, as far as they are what was written. Throws `.inputOutput` where the
+    /// first of them is not.
+    private func readRecords(
+        of files: LogFiles,
+        max: Int,
+        using slab: Slab,
+        into records: inout [IndexRecord],
+    ) throws(Errno) {
+        do throws(Errno) {
+            try files.readRecords(from: cursor.next, max: max, using: slab, into: &records)
+        } catch .inputOutput where !records.isEmpty {
+            // The next pull comes to the one that is not.
+        }
+        let (through, limits) = instance.logged
+        var chain = RecordChain(from: cursor.offsets, upTo: limits)
+        let count = records.prefix { chain.take($0) }.count
+        records.removeLast(records.count - count)
+        // All that was logged is known by its end as well.
+        let isAtEnd = cursor.next + UInt64(count) == through + 1
+        guard count > 0, !isAtEnd || chain.offsets == limits else { throw .inputOutput }
     }
 
     private func take(_ run: LogRun, _ batch: ViewerBatch) {

@@ -86,8 +86,8 @@ package struct ViewerCursor: Sendable {
     mutating func skip(_ gap: Gap) {
         assert(gap.firstSequence == next)
         next = gap.lastSequence + 1
-        offsets.stdout += gap.stdoutBytes
-        offsets.stderr += gap.stderrBytes
+        offsets.stdout &+= gap.stdoutBytes
+        offsets.stderr &+= gap.stderrBytes
     }
 
     /// The viewer was not given this chunk after all: its socket would not take it. Called for the
@@ -96,7 +96,7 @@ package struct ViewerCursor: Sendable {
         assert(chunk.sequence == next - 1)
         next = chunk.sequence
         offsets[chunk.stream] = chunk.offset
-        if let window { self.window = window + Int64(chunk.count) }
+        addCredit(UInt64(chunk.count))
     }
 
     /// The viewer takes `bytes` more.
@@ -113,8 +113,8 @@ package struct ViewerCursor: Sendable {
         return Gap(
             firstSequence: next,
             lastSequence: trim.through,
-            stdoutBytes: trim.offsets.stdout - offsets.stdout,
-            stderrBytes: trim.offsets.stderr - offsets.stderr,
+            stdoutBytes: trim.offsets.stdout.less(offsets.stdout),
+            stderrBytes: trim.offsets.stderr.less(offsets.stderr),
         )
     }
 
@@ -123,10 +123,15 @@ package struct ViewerCursor: Sendable {
         Gap(
             firstSequence: next,
             lastSequence: extent.ringFirst.map { $0 - 1 } ?? extent.lastSequence,
-            stdoutBytes: extent.ringBase.stdout - offsets.stdout,
-            stderrBytes: extent.ringBase.stderr - offsets.stderr,
+            stdoutBytes: extent.ringBase.stdout.less(offsets.stdout),
+            stderrBytes: extent.ringBase.stderr.less(offsets.stderr),
         )
     }
+}
+
+extension UInt64 {
+    /// The difference, or 0: where a viewer is may have been read from a disk that tells wrong.
+    fileprivate func less(_ other: UInt64) -> UInt64 { self - Swift.min(self, other) }
 }
 
 /// What there is of an exec's output, and where it can be had.

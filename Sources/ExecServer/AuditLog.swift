@@ -29,8 +29,8 @@ final class AuditLog: Sendable {
     /// goes on with the one it has.
     func open() throws(ExecError) {
         guard let path else { return }
-        do throws(Errno) {
-            let file = AuditFile(try Files.open(path, .append(permissions: 0o600)))
+        do throws(PrivateFileError) {
+            let file = AuditFile(try Files.openForAppending(path))
             state.withLock { $0 = State(file: file) }
         } catch {
             throw ExecError(.failedPrecondition, "can't open the audit log '\(path)': \(error)")

@@ -92,6 +92,8 @@ extension Errno {
     package static let addressInUse = Errno(EADDRINUSE)
     /// ECONNREFUSED.
     package static let connectionRefused = Errno(ECONNREFUSED)
+    /// ELOOP: a symbolic link where there must be none, or too many.
+    package static let linkLoop = Errno(ELOOP)
     /// ENOSYS.
     package static let notImplemented = Errno(ENOSYS)
 }

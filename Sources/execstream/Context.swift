@@ -73,7 +73,7 @@ final class Context {
     /// From the file that was named, the environment, or the default server's state.
     func token() throws(ExecError) -> String? {
         if let path = arguments.value("token-file") {
-            do throws(Errno) {
+            do throws(PrivateFileError) {
                 return try TokenFile.read(path)
             } catch {
                 throw ExecError(.invalidArgument, "can't read the token file '\(path)': \(error)")
