@@ -76,7 +76,9 @@ extension ExecInstance {
     /// The registry no longer knows it, and its log was forgotten: the files go with the last viewer.
     func removed() {
         // Each holds the other: this is where that ends.
-        controller.withLock { $0.take() }?.close()
+        let controller = controller
+        runner.withLock { $0 = .none }
+        controller?.close()
         tee.withLock { $0.forget() }
         let isViewed = state.withLock { state in
             state.isRemoved = true

@@ -65,7 +65,7 @@ extension ExecInstance {
         guard isLast else { return }
         releaseIfIdle()
         if isRemoved { log.delete() }
-        controller.withLock { $0 }?.lastViewerLeft()
+        controller?.lastViewerLeft()
     }
 
     /// What an arriving viewer finds. It is counted from here on, so what it needs is kept.

@@ -20,8 +20,8 @@ public final class ExecInstance: Sendable {
     weak let observer: (any InstanceObserver)?
     let tee: Mutex<OutputTee>
     let state: Mutex<InstanceState>
-    /// What runs it, where this server does.
-    let controller: Mutex<ProcessController?> = Mutex(nil)
+    /// What runs it, where this server does. Held for moments.
+    let runner = Mutex(ExecRunner.none)
     private let chunkBytesMax: Int
 
     init(

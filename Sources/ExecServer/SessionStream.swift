@@ -11,6 +11,8 @@ final class SessionStream: ServerStream, Wakeable, LoopTarget, @unchecked Sendab
     // Unchecked: what changes is touched on the connection's loop only; `wake` goes there first.
     private enum State {
         case awaitingStart
+        /// The exec is being started.
+        case starting
         case viewing(ExecViewer, View)
         case over
     }
@@ -19,6 +21,8 @@ final class SessionStream: ServerStream, Wakeable, LoopTarget, @unchecked Sendab
     private unowned let connection: Connection
     private let loop: EventLoop
     private var state = State.awaitingStart
+    /// What waits until the exec was started; nil: nothing waits.
+    private var held: HeldRequests?
     /// Set before the first output.
     private var ready: Ready?
     private var stdin: StdinAccount?
@@ -30,25 +34,34 @@ final class SessionStream: ServerStream, Wakeable, LoopTarget, @unchecked Sendab
     }
 
     var isToBeSeenOut: Bool {
-        if case .viewing = state { return true }
-        return false
+        switch state {
+        case .starting, .viewing: true
+        case .awaitingStart, .over: false
+        }
     }
 
     func receive(_ payload: RawSpan) {
         do throws(ExecError) {
-            try handle(try decode(payload))
+            let request = try decode(payload)
+            guard held != nil else { return try handle(request) }
+            try hold(request, byteCount: payload.byteCount)
         } catch {
             connection.fail(id, error)
         }
     }
 
     func halfClosed() {
+        if held != nil {
+            held?.isHalfClosed = true
+            return
+        }
         switch state {
         case .awaitingStart:
             connection.fail(
                 id,
                 ExecError(.invalidArgument, "the stream ended before its Start message")
             )
+        case .starting: preconditionFailure("held before")
         case .viewing(let viewer, _):
             // No more from this client: if it was the last that could, the exec's stdin ends. Its token
             // may be worth less by now, or gone, and this stream with it.
@@ -62,6 +75,7 @@ final class SessionStream: ServerStream, Wakeable, LoopTarget, @unchecked Sendab
     func ended() {
         let last = state
         state = .over
+        held = nil
         guard case .viewing(let viewer, _) = last else { return }
         stdin?.leave(viewer.instance, closing: false)
         stdin = nil
@@ -114,6 +128,16 @@ final class SessionStream: ServerStream, Wakeable, LoopTarget, @unchecked Sendab
             try control(viewer.instance, request)
         case (_, .over):
             break
+        case (_, .starting):
+            preconditionFailure("held before")
+        }
+    }
+
+    private func hold(_ request: SessionRequest, byteCount: Int) throws(ExecError) {
+        switch request {
+        case .start: throw ExecError(.invalidArgument, "a stream has one Start message")
+        case .detach: connection.end(id, with: Frames.end(streamID: id))
+        default: try held?.append(request, byteCount: byteCount)
         }
     }
 
@@ -178,9 +202,64 @@ final class SessionStream: ServerStream, Wakeable, LoopTarget, @unchecked Sendab
 
     private func begin(_ start: Start, _ entry: AuditEntry) throws(ExecError) {
         let key = try ExecKey(container: start.containerID, exec: start.execID)
-        let (instance, joined) = try instance(key, start, entry)
+        let (instance, joined) = try instance(key, start)
+        state = .starting
+        held = HeldRequests()
+        let isStarting = instance.whenStarted { [self, loop] refusal in
+            loop.execute { [self] in started(instance, start, joined: joined, entry, refusal) }
+        }
+        if isStarting { return }
+        held = nil
+        try view(instance, start, joined: joined, entry)
+    }
+
+    /// The exec's start has come to its end.
+    private func started(
+        _ instance: ExecInstance,
+        _ start: Start,
+        joined: Bool,
+        _ entry: AuditEntry,
+        _ refusal: ExecError?,
+    ) {
+        guard case .starting = state else {
+            // The client has left meanwhile.
+            tell(entry, instance, start, joined: joined, refusal)
+            if !joined, refusal == nil { instance.starterLeft() }
+            return
+        }
+        do throws(ExecError) {
+            if let refusal { throw refusal }
+            try view(instance, start, joined: joined, entry)
+        } catch {
+            entry.tell(error)
+            return connection.fail(id, error)
+        }
+        // After all who wait on this loop view the exec: none of them is to miss what comes now.
+        loop.execute { [self] in handleHeld() }
+    }
+
+    private func handleHeld() {
+        guard let held else { return }
+        self.held = nil
+        for request in held.all {
+            guard case .viewing = state else { return }
+            do throws(ExecError) {
+                try handle(request)
+            } catch {
+                return connection.fail(id, error)
+            }
+        }
+        if held.isHalfClosed, case .viewing = state { halfClosed() }
+    }
+
+    private func view(
+        _ instance: ExecInstance,
+        _ start: Start,
+        joined: Bool,
+        _ entry: AuditEntry,
+    ) throws(ExecError) {
         let attachment = try instance.attach(start.view, waker: self)
-        if start.command == nil { entry.tell("ok") }
+        tell(entry, instance, start, joined: joined)
         state = .viewing(attachment.viewer, start.view)
         var ready = Ready(
             info: attachment.info,
@@ -200,10 +279,23 @@ final class SessionStream: ServerStream, Wakeable, LoopTarget, @unchecked Sendab
         connection.markReady(id)
     }
 
+    /// Writes down what came of a Start.
+    private func tell(
+        _ entry: AuditEntry,
+        _ instance: ExecInstance,
+        _ start: Start,
+        joined: Bool,
+        _ refusal: ExecError? = nil,
+    ) {
+        if let refusal { return entry.tell(refusal) }
+        if start.command == nil { return entry.tell("ok") }
+        let isFailure = instance.exit?.reason == .startFailed
+        entry.tell(joined ? "joined" : isFailure ? "start_failed" : "started")
+    }
+
     private func instance(
         _ key: ExecKey,
         _ start: Start,
-        _ entry: AuditEntry,
     ) throws(ExecError) -> (ExecInstance, joined: Bool) {
         let context = connection.context
         guard let command = start.command else {
@@ -221,8 +313,6 @@ final class SessionStream: ServerStream, Wakeable, LoopTarget, @unchecked Sendab
             host: context.host,
             loop: loop,
         )
-        let isFailure = outcome.instance.exit?.reason == .startFailed
-        entry.tell(outcome.joined ? "joined" : isFailure ? "start_failed" : "started")
         return (outcome.instance, outcome.joined)
     }
 

@@ -90,6 +90,8 @@ extension Errno {
     package static let notSupported = Errno(EOPNOTSUPP)
     /// EADDRINUSE.
     package static let addressInUse = Errno(EADDRINUSE)
+    /// ETIMEDOUT.
+    package static let timedOut = Errno(ETIMEDOUT)
     /// ECONNREFUSED.
     package static let connectionRefused = Errno(ECONNREFUSED)
     /// ENOSYS.

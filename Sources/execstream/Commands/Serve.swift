@@ -28,6 +28,11 @@ enum ServeCommand: ProgramCommand {
             .flag("insecure", "plain TCP on other addresses than loopback ones"),
             .value("retention", "DUR", "how long an exited exec is kept (5m)"),
             .value("sweep", "DUR", "how often those whose time has passed are removed (30s)"),
+            .value(
+                "start-time",
+                "DUR",
+                "how long a start may take before it has failed, with the step that hung (10s)"
+            ),
             .value("grace", "DUR", "between the stop signal and SIGKILL (10s)"),
             .value("drain", "DUR", "how long output may outlive the process (2s)"),
             .value(
