@@ -8,11 +8,11 @@ internal import Kernel
 /// The first six bytes are the sizes of the two files, which are holes; the rest is the index.
 enum IndexTarget {
     /// Where the log is, over and over again: given by the script, which deletes it afterwards.
-    private static let directory: String = {
+    private static let store: LogStore = {
         guard let path = Environment.variables["EXECSTREAM_FUZZ_LOG"] else {
             fatalError("EXECSTREAM_FUZZ_LOG is to name a directory")
         }
-        return path
+        return LogStore(path: path)
     }()
 
     static func run(_ input: Input) -> Int32 {
@@ -31,7 +31,7 @@ enum IndexTarget {
     }
 
     private static func recover(_ sizes: StreamOffsets, _ index: [UInt8]) throws(Errno) {
-        let files = try LogFiles.open(in: directory)
+        let files = try LogFiles.open(.named(container: "c", exec: "e"), in: store)
         for stream in ExecStream.allCases {
             try files.withFile(of: stream) { (file) throws(Errno) in
                 try file.truncate(to: sizes[stream])
@@ -43,7 +43,9 @@ enum IndexTarget {
         }
         let outcome = try LogRecovery.recover(files, trim: LogTrim(), unixNS: 1)
         check(outcome.offsets == sizes, "the chunks do not cover the files")
-        check(try covers(outcome, files) == sizes, "the records do not cover the files")
+        if outcome.damagedRecords == 0 {
+            check(try covers(outcome, files) == sizes, "the records do not cover the files")
+        }
         let again = try LogRecovery.recover(files, trim: LogTrim(), unixNS: 2)
         check(again.recoveredBytes == 0, "what was recovered is not complete")
         check(again.lastSequence == outcome.lastSequence, "recovery is not stable")

@@ -2669,7 +2669,7 @@ const ProtobufCMessageDescriptor execstream__v1__limits__descriptor =
   (ProtobufCMessageInit) execstream__v1__limits__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor execstream__v1__view__field_descriptors[7] =
+static const ProtobufCFieldDescriptor execstream__v1__view__field_descriptors[8] =
 {
   {
     "live",
@@ -2755,6 +2755,18 @@ static const ProtobufCFieldDescriptor execstream__v1__view__field_descriptors[7]
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "window_chunks",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Execstream__V1__View, window_chunks),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned execstream__v1__view__field_indices_by_name[] = {
   1,   /* field[1] = after_sequence */
@@ -2764,11 +2776,12 @@ static const unsigned execstream__v1__view__field_indices_by_name[] = {
   3,   /* field[3] = slow */
   2,   /* field[2] = tail_bytes */
   4,   /* field[4] = window_bytes */
+  7,   /* field[7] = window_chunks */
 };
 static const ProtobufCIntRange execstream__v1__view__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor execstream__v1__view__descriptor =
 {
@@ -2778,7 +2791,7 @@ const ProtobufCMessageDescriptor execstream__v1__view__descriptor =
   "Execstream__V1__View",
   "execstream.v1",
   sizeof(Execstream__V1__View),
-  7,
+  8,
   execstream__v1__view__field_descriptors,
   execstream__v1__view__field_indices_by_name,
   1,  execstream__v1__view__number_ranges,
@@ -3004,7 +3017,7 @@ const ProtobufCMessageDescriptor execstream__v1__signal__descriptor =
   (ProtobufCMessageInit) execstream__v1__signal__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor execstream__v1__credit__field_descriptors[1] =
+static const ProtobufCFieldDescriptor execstream__v1__credit__field_descriptors[2] =
 {
   {
     "bytes",
@@ -3018,14 +3031,27 @@ static const ProtobufCFieldDescriptor execstream__v1__credit__field_descriptors[
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "chunks",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Execstream__V1__Credit, chunks),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned execstream__v1__credit__field_indices_by_name[] = {
   0,   /* field[0] = bytes */
+  1,   /* field[1] = chunks */
 };
 static const ProtobufCIntRange execstream__v1__credit__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 0, 2 }
 };
 const ProtobufCMessageDescriptor execstream__v1__credit__descriptor =
 {
@@ -3035,7 +3061,7 @@ const ProtobufCMessageDescriptor execstream__v1__credit__descriptor =
   "Execstream__V1__Credit",
   "execstream.v1",
   sizeof(Execstream__V1__Credit),
-  1,
+  2,
   execstream__v1__credit__field_descriptors,
   execstream__v1__credit__field_indices_by_name,
   1,  execstream__v1__credit__number_ranges,

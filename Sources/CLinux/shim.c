@@ -36,6 +36,8 @@ int el_openat(int directory, const char *path, int flags, mode_t permissions) {
     ANSWER(openat(directory, path, flags | O_CLOEXEC, permissions));
 }
 
+const int el_only_find = O_PATH;
+
 int el_duplicate(int fd, int minimum) { ANSWER(fcntl(fd, F_DUPFD_CLOEXEC, minimum)); }
 
 int el_set_nonblocking(int fd, bool on) {

@@ -1,4 +1,6 @@
 // The module `exec`: arguments in, answers out.
+#include <string.h>
+
 #include "bridge.h"
 
 /// One of a process's streams. Its user value is the process, so that it is not collected before.
@@ -66,18 +68,23 @@ static int collect_executor(lua_State *L) {
     return 0;
 }
 
+/// Whether the value at the top is one of these texts. Allocates nothing.
+static bool is_one_of(lua_State *L, const char *const *names) {
+    if (lua_type(L, -1) != LUA_TSTRING) return false;
+    size_t length;
+    const char *text = lua_tolstring(L, -1, &length);
+    for (const char *const *name = names; *name != NULL; name++)
+        if (strlen(*name) == length && memcmp(*name, text, length) == 0) return true;
+    return false;
+}
+
 /// Raises unless every option is one of these.
 static void check_names(lua_State *L, int index, const char *const *names, const char *what) {
-    lua_pushnil(L);
-    while (lua_next(L, index)) {
+    // Nothing here allocates before it raises: no finalizer can change the table under lua_next.
+    for (lua_pushnil(L); lua_next(L, index);) {
         lua_pop(L, 1);
-        bool is_known = false;
-        for (const char *const *name = names; *name != NULL && !is_known; name++) {
-            lua_pushstring(L, *name);
-            is_known = lua_rawequal(L, -1, -2);
-            lua_pop(L, 1);
-        }
-        if (!is_known) luaL_error(L, "%s '%s' is not known", what, luaL_tolstring(L, -1, NULL));
+        if (!is_one_of(L, names))
+            luaL_error(L, "%s '%s' is not known", what, luaL_tolstring(L, -1, NULL));
     }
 }
 
@@ -91,29 +98,43 @@ static bool push_field(lua_State *L, int index, const char *name, int type) {
     return true;
 }
 
-/// Reads `env`, a table at the top of the stack. What the texts point to stays on the stack.
-static void read_environment(lua_State *L, elua_command *command) {
-    const int table = lua_gettop(L);
-    size_t count = 0;
-    for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1)) count++;
-    elua_text *texts = lua_newuserdatauv(L, (2 * count + 1) * sizeof *texts, 0);
-    // A number's text is new, and nobody else keeps it.
+/// Pushes a table with the names and values of the `env` at `index`, one after the other. Returns how
+/// many elements it has.
+static lua_Integer push_environment(lua_State *L, int index) {
     lua_newtable(L);
-    const int kept = lua_gettop(L);
-    size_t index = 0;
-    for (lua_pushnil(L); lua_next(L, table); index += 2) {
+    const int pairs = lua_gettop(L);
+    lua_Integer count = 0;
+    for (lua_pushnil(L); lua_next(L, index);) {
         const int type = lua_type(L, -1);
         if (lua_type(L, -2) != LUA_TSTRING) luaL_error(L, "option 'env' has a name that is not a string");
-        texts[index].bytes = lua_tolstring(L, -2, &texts[index].length);
         if (type != LUA_TSTRING && type != LUA_TNUMBER)
             luaL_error(
-                L, "option 'env': '%s' must be a string, not a %s", texts[index].bytes,
+                L, "option 'env': '%s' must be a string, not a %s", lua_tostring(L, -2),
                 lua_typename(L, type));
-        texts[index + 1].bytes = lua_tolstring(L, -1, &texts[index + 1].length);
-        lua_rawseti(L, kept, (lua_Integer)index + 1);
+        lua_rawseti(L, pairs, count + 2);
+        lua_pushvalue(L, -1);
+        lua_rawseti(L, pairs, count + 1);
+        count += 2;
+    }
+    return count;
+}
+
+/// Reads `env`, a table at the top of the stack. What the texts point to stays on the stack.
+///
+/// Whatever allocates may run finalizers, and these may change `env`. So it is copied first, into a
+/// table that no script can name, and the count and the texts are those of the copy.
+static void read_environment(lua_State *L, elua_command *command) {
+    const lua_Integer count = push_environment(L, lua_gettop(L));
+    const int pairs = lua_gettop(L);
+    elua_text *texts = lua_newuserdatauv(L, (size_t)(count + 1) * sizeof *texts, 0);
+    for (lua_Integer index = 0; index < count; index++) {
+        lua_rawgeti(L, pairs, index + 1);
+        // A number becomes a new string, which the copy keeps instead.
+        texts[index].bytes = lua_tolstring(L, -1, &texts[index].length);
+        lua_rawseti(L, pairs, index + 1);
     }
     command->environment = texts;
-    command->environment_count = count;
+    command->environment_count = (size_t)count / 2;
 }
 
 static int64_t size_field(lua_State *L, int index, const char *name) {
@@ -165,6 +186,8 @@ static int make(lua_State *L) {
     const elua_object *executor = luaL_checkudata(L, 1, EXECUTOR_TYPE);
     elua_command command = { .command = check_text(L, 2) };
     lua_settop(L, 3);
+    // For what the options leave on the stack.
+    luaL_checkstack(L, LUA_MINSTACK, NULL);
     if (!lua_isnil(L, 3)) {
         luaL_checktype(L, 3, LUA_TTABLE);
         read_options(L, 3, &command);

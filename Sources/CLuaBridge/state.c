@@ -46,6 +46,8 @@ lua_State *elua_open(elua_host *host) {
     lua_State *L = luaL_newstate();
     if (L == NULL) return NULL;
     elua_clear_marks(L);
+    // No pause between two collections, and a step is a whole one: so each check for garbage is one.
+    if (host->collects_always) lua_gc(L, LUA_GCINC, 1, 1000, 100);
     lua_pushcfunction(L, open_all);
     lua_pushlightuserdata(L, host);
     if (lua_pcall(L, 1, 0, 0) == LUA_OK) return L;

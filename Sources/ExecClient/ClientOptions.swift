@@ -7,6 +7,9 @@ public struct ClientOptions: Hashable, Sendable {
     /// Output in flight per session where its view names no window of its own: the most that a
     /// session holds for a slow consumer.
     public var windowBytes: UInt64 = 1 << 20
+    /// The same in messages, where its view names no number of its own: what a session holds for a slow
+    /// consumer of chunks of a few bytes. A server that does not know this limit sends more.
+    public var windowChunks: UInt64 = 16_384
     /// How long a session tries to come back after its connection broke; zero: not at all.
     public var resumeLimit = Duration.seconds(30)
     /// Connections to `tcp:` addresses are under TLS; nil: they are plain. A Unix socket always is.

@@ -5,7 +5,7 @@ extension ExecClient {
     ///
     /// Begins at once; whether it worked, and how it went, is told by the session's events. A start
     /// that is repeated never runs a command twice. ALREADY_EXISTS: there is an exec of that name,
-    /// with another command. A view's window of 0 is ``ClientOptions/windowBytes``. Without
+    /// with another command. A view's window of 0 is that of ``ClientOptions``. Without
     /// `onDisconnect` the exec goes on when all its viewers have gone.
     public func run(
         _ key: ExecKey,
@@ -18,8 +18,8 @@ extension ExecClient {
         )
     }
 
-    /// Views an exec that exists, running or exited. A view's window of 0 is
-    /// ``ClientOptions/windowBytes``.
+    /// Views an exec that exists, running or exited. A view's window of 0 is that of
+    /// ``ClientOptions``.
     public func attach(_ key: ExecKey, view: View = View()) -> Session {
         session(SessionPlan(key: key, command: nil, view: view, onDisconnect: nil))
     }
@@ -27,6 +27,7 @@ extension ExecClient {
     private func session(_ plan: SessionPlan) -> Session {
         var plan = plan
         if plan.view.windowBytes == 0 { plan.view.windowBytes = max(1, options.windowBytes) }
+        if plan.view.windowChunks == 0 { plan.view.windowChunks = options.windowChunks }
         return Session(plan, runtime: runtime)
     }
 }

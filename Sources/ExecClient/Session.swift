@@ -27,7 +27,7 @@ public final class Session: Sendable {
         key = plan.key
         self.runtime = runtime
         let mailbox = Mailbox<SessionEvent>()
-        let window = SharedWindow(windowBytes: plan.view.windowBytes)
+        let window = SharedWindow(of: plan.view)
         let driver = Promised<SessionDriver>()
         self.mailbox = mailbox
         self.window = window

@@ -51,7 +51,7 @@ final class SessionDriver: CallHandler {
         // Without a connection the next view's window says it.
         guard machine.phase == .started || machine.phase == .following else { return }
         let credit = window.takeCredit()
-        if credit > 0 { send(.credit(credit)) }
+        if credit != .init() { send(.credit(credit.bytes, chunks: credit.chunks)) }
     }
 
     /// Sends a control message, now or when the session is on a connection.
@@ -110,7 +110,7 @@ final class SessionDriver: CallHandler {
 extension SessionDriver {
     func began(_ call: Call) {
         // An abandoned session's call is never begun.
-        let view = View(request.view, from: machine.starting(), windowBytes: window.resume())
+        let view = View(request.view, from: machine.starting(), window: window.resume())
         let start = Start(
             containerID: request.key.containerID,
             execID: request.key.execID,
@@ -128,7 +128,9 @@ extension SessionDriver {
 
     func message(_ payload: RawSpan) {
         do throws(ExecError) {
-            try receive(try Self.decode(payload))
+            let response = try Self.decode(payload)
+            try receive(response)
+            acknowledge(response)
         } catch {
             end(.failure(error))
         }
@@ -230,6 +232,15 @@ extension SessionDriver {
             // The call itself goes on until the server ends it, which is next.
             call?.finishSending()
             settle(.success(()))
+        }
+    }
+
+    /// Ready and the exit need no credit, and that for output is granted once it was taken.
+    private func acknowledge(_ response: SessionResponse?) {
+        switch response {
+        case .ready, .exit, .output: break
+        case nil, .gap, .ended, .state, .resized, .stdinCredit:
+            if window.acknowledged() { grantCredit() }
         }
     }
 

@@ -18,7 +18,10 @@ final class SharedWindow: Sendable {
     private let state: Mutex<CreditWindow>
 
     /// A window of this size.
-    init(windowBytes: UInt64) { state = Mutex(CreditWindow(windowBytes: windowBytes)) }
+    init(of view: View) {
+        let window = CreditWindow(windowBytes: view.windowBytes, windowChunks: view.windowChunks)
+        state = Mutex(window)
+    }
 
     /// Output is on its way to the caller.
     func delivered(_ count: Int) throws(ExecError) {
@@ -36,19 +39,23 @@ final class SharedWindow: Sendable {
     /// The caller has consumed output. True: it is time to grant credit.
     func consumed(_ count: Int) -> Bool { state.withLock { $0.consumed(count) } }
 
+    /// A message that is no output has come. True: it is time to grant credit.
+    func acknowledged() -> Bool { state.withLock { $0.acknowledged() } }
+
     /// The credit to grant now.
-    func takeCredit() -> UInt64 { state.withLock { $0.takeCredit() } }
+    func takeCredit() -> CreditWindow.Amount { state.withLock { $0.takeCredit() } }
 
     /// The window for the next view of the same session.
-    func resume() -> UInt64 { state.withLock { $0.resumed() } }
+    func resume() -> CreditWindow.Amount { state.withLock { $0.resumed() } }
 }
 
 extension View {
     /// The same view from another place, with another window.
-    init(_ view: View, from: From, windowBytes: UInt64) {
+    init(_ view: View, from: From, window: CreditWindow.Amount) {
         self = view
         self.from = from
-        self.windowBytes = windowBytes
+        windowBytes = window.bytes
+        windowChunks = window.chunks
     }
 }
 

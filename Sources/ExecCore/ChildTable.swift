@@ -5,8 +5,9 @@ internal import Synchronization
 /// else's (orphans that the kernel has given us) by `collectOrphans`, never the one by the other.
 ///
 /// The rule that keeps them apart: a child is in the table before anybody may collect orphans again.
-/// So orphans wait while a start is under way; what was put off is done when that is over.
-final class ChildTable: Sendable {
+/// So orphans wait while a child is being made; what was put off is done when its number is known. They do
+/// not wait until it runs its program: that may take arbitrarily long.
+final class ChildTable: SpawnObserver {
     private let state = Mutex(State())
 
     private struct State {

@@ -2,9 +2,7 @@ internal import Kernel
 
 /// Both ends of all that connects a command with its exec. The child's ends block, ours do not.
 struct CommandPipes: ~Copyable {
-    let childStdin: Descriptor
-    let childStdout: Descriptor
-    let childStderr: Descriptor
+    private var childs: StandardDescriptors?
     var ourStdin: Descriptor?
     private var stdout: PipeEnds
     private var stderr: PipeEnds
@@ -23,11 +21,19 @@ struct CommandPipes: ~Copyable {
         var stderr = try Pipe.make(nonBlockingRead: true)
         var input = try StdinEnds(isPipe: stdin)
         ourStdin = input.ours.take()
-        childStdin = input.takeChilds()
-        childStdout = stdout.takeWriteEnd()
-        childStderr = stderr.takeWriteEnd()
+        childs = StandardDescriptors(
+            stdin: input.takeChilds(),
+            stdout: stdout.takeWriteEnd(),
+            stderr: stderr.takeWriteEnd(),
+        )
         self.stdout = stdout
         self.stderr = stderr
+    }
+
+    /// The child's ends of all three; once.
+    mutating func takeChilds() -> StandardDescriptors {
+        guard let ends = childs.take() else { preconditionFailure("the ends were taken") }
+        return ends
     }
 
     mutating func takeOurStdout() -> Descriptor { stdout.takeReadEnd() }

@@ -13,24 +13,32 @@ extension ExecInstance {
         done: @escaping @Sendable (ExecError?) -> Void,
     ) throws(ExecError) {
         guard exit == nil else { throw ExecError(.failedPrecondition, "\(key) has exited") }
-        try running().signal(request, done: done)
+        if let controller { return controller.signal(request, done: done) }
+        // One that is being started gets it once it runs.
+        let isStarting = whenStarted { [self] _ in
+            if let controller { return controller.signal(request, done: done) }
+            done(ExecError(.failedPrecondition, "\(key) has exited"))
+        }
+        if !isStarting { try running().signal(request, done: done) }
     }
 
-    /// The polite end: its stop signal, the grace (its own where none is given), SIGKILL. Where it has
-    /// exited, what it has left running is killed.
+    /// The polite end: its stop signal, the grace (its own where none is given), SIGKILL. One that is being
+    /// started does not run. Where it has exited, what it has left running is killed.
     ///
     /// Throws FAILED_PRECONDITION where somebody else runs it.
     package func stop(_ cause: StopCause, grace: Duration? = nil) throws(ExecError) {
-        // One that has just failed to start has no controller, and is about to tell its exit.
-        if exit != nil || command != nil {
-            controller.withLock { $0 }?.stop(cause, grace: grace)
-            return
+        switch runner.withLock({ $0 }) {
+        case .running(let controller): controller.stop(cause, grace: grace)
+        case .starting(let start):
+            start.stop(cause, grace: grace) { [self] in controller?.stop(cause, grace: grace) }
+        // One that has just failed to start is about to tell its exit.
+        case .none where exit != nil || command != nil: break
+        case .none: try running().stop(cause, grace: grace)
         }
-        try running().stop(cause, grace: grace)
     }
 
     /// Whether stdin can be sent to it.
-    package var takesStdin: Bool { controller.withLock { $0 }?.hasStdin ?? false }
+    package var takesStdin: Bool { controller?.hasStdin ?? false }
 
     /// A client that may send stdin comes. Returns the bytes that it may send at once; `credit` is
     /// called, on the exec's loop, with what it may send besides: whenever the exec has taken some.
@@ -38,26 +46,26 @@ extension ExecInstance {
         _ writer: UInt64,
         credit: @escaping @Sendable (Int) -> Void,
     ) -> Int {
-        controller.withLock { $0 }?.addStdinWriter(writer, credit: credit) ?? 0
+        controller?.addStdinWriter(writer, credit: credit) ?? 0
     }
 
     /// That client goes. With `closing`, and if it was the last one, stdin ends after its bytes.
     package func removeStdinWriter(_ writer: UInt64, closing: Bool = false) {
-        controller.withLock { $0 }?.removeStdinWriter(writer, closing: closing)
+        controller?.removeStdinWriter(writer, closing: closing)
     }
 
     /// Bytes for the exec's stdin; the caller keeps within the writer's credit.
     package func writeStdin(_ bytes: [UInt8], from writer: UInt64) {
-        controller.withLock { $0 }?.writeStdin(bytes, from: writer)
+        controller?.writeStdin(bytes, from: writer)
     }
 
     /// The exec's stdin ends after what was sent before.
     package func closeStdin() {
-        controller.withLock { $0 }?.closeStdin()
+        controller?.closeStdin()
     }
 
     private func running() throws(ExecError) -> ProcessController {
-        guard let controller = controller.withLock({ $0 }) else {
+        guard let controller else {
             throw ExecError(
                 .failedPrecondition,
                 "\(key) is run by its publisher; it can only be watched here"

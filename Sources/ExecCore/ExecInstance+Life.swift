@@ -76,7 +76,9 @@ extension ExecInstance {
     /// The registry no longer knows it, and its log was forgotten: the files go with the last viewer.
     func removed() {
         // Each holds the other: this is where that ends.
-        controller.withLock { $0.take() }?.close()
+        let controller = controller
+        runner.withLock { $0 = .none }
+        controller?.close()
         tee.withLock { $0.forget() }
         let isViewed = state.withLock { state in
             state.isRemoved = true
@@ -86,9 +88,9 @@ extension ExecInstance {
         observer?.instance(self, did: .unregistered)
     }
 
-    /// Takes over the log of an earlier server's exec, completed where it must be. False: there is
+    /// Takes over the log of an earlier server's exec, completed where it must be. Nil: there is
     /// nothing in it. Throws where it can't be read now, or is no log.
-    func recoverLog() throws(Errno) -> Bool {
+    func recoverLog() throws(Errno) -> LogRecovery.Outcome? {
         log.takeOver()
         let outcome = try tee.withLock { (tee) throws(Errno) in
             let outcome = try LogRecovery.recover(
@@ -107,7 +109,7 @@ extension ExecInstance {
             state.trim = outcome.trim
             state.waypoints = outcome.waypoints
         }
-        return outcome.lastSequence > 0
+        return outcome.lastSequence > 0 ? outcome : nil
     }
 
     func report(_ kind: LifecycleEvent.Kind) { observer?.instance(self, did: kind) }

@@ -16,8 +16,12 @@ extension ExecInstance {
             throw ExecError(.failedPrecondition, "\(key) has no terminal")
         }
         try size.check("resize")
-        guard exit == nil, let controller = controller.withLock({ $0 }) else { return done() }
-        controller.resize(to: size, done: done)
+        guard exit == nil else { return done() }
+        if let controller { return controller.resize(to: size, done: done) }
+        let isStarting = whenStarted { [self] _ in
+            if let controller { controller.resize(to: size, done: done) } else { done() }
+        }
+        if !isStarting { done() }
     }
 
     /// Its terminal has been given this size: every viewer is told, the newest where it is slow.

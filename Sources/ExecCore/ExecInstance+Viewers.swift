@@ -65,7 +65,7 @@ extension ExecInstance {
         guard isLast else { return }
         releaseIfIdle()
         if isRemoved { log.delete() }
-        controller.withLock { $0 }?.lastViewerLeft()
+        controller?.lastViewerLeft()
     }
 
     /// What an arriving viewer finds. It is counted from here on, so what it needs is kept.
@@ -189,6 +189,8 @@ extension ExecInstance {
                 do throws(Errno) {
                     record = try block.record(next - 1)
                     oldestRead = next - 1
+                    // It must end where what came after it of its stream began.
+                    guard record.end == offsets[record.stream] else { throw .inputOutput }
                 } catch {
                     let trimmed = recordsTrimmedThrough
                     if next - 1 <= trimmed { return (1, StreamOffsets()) }
@@ -219,6 +221,13 @@ extension ExecError {
             "the log of \(key) can't be read: \(error)",
             cause: error,
         )
+    }
+}
+
+extension ExecInstance {
+    /// The newest chunk that the log has, and how far the streams had come with it.
+    var logged: (through: UInt64, offsets: StreamOffsets) {
+        state.withLock { ($0.loggedThrough, $0.loggedOffsets) }
     }
 }
 

@@ -20,15 +20,17 @@ public final class ExecInstance: Sendable {
     weak let observer: (any InstanceObserver)?
     let tee: Mutex<OutputTee>
     let state: Mutex<InstanceState>
-    /// What runs it, where this server does.
-    let controller: Mutex<ProcessController?> = Mutex(nil)
+    /// What runs it, where this server does. Held for moments.
+    let runner = Mutex(ExecRunner.none)
+    /// Kept as long as the instance, see `keep`.
+    let kept: Mutex<(any AnyObject & Sendable)?> = Mutex(nil)
     private let chunkBytesMax: Int
 
     init(
         key: ExecKey,
         command: Command?,
         labels: [String: String],
-        directory: String,
+        store: LogStore,
         configuration: RegistryConfiguration,
         clocks: any Clocks,
         observer: any InstanceObserver,
@@ -37,7 +39,7 @@ public final class ExecInstance: Sendable {
         self.command = command.map { CommandRecord($0) }
         self.clocks = clocks
         self.observer = observer
-        log = ExecLog(directory: directory)
+        log = ExecLog(.named(container: key.containerID, exec: key.execID), in: store)
         chunkBytesMax = configuration.chunkBytesMax
         let tee = OutputTee(
             log: log,
@@ -58,6 +60,10 @@ public final class ExecInstance: Sendable {
         )
         state = Mutex(InstanceState(info: info, ring: ring))
     }
+
+    /// Keeps `object` until the instance itself is gone: who counts what an instance takes learns by the
+    /// object's end that it is given back. Once.
+    package func keep(_ object: any AnyObject & Sendable) { kept.withLock { $0 = object } }
 
     /// What is known of it now.
     public var info: ExecInfo { state.withLock { $0.currentInfo } }

@@ -6,8 +6,8 @@ extension ExecLog {
     /// Writes it down. One write within one page: whoever kills the server leaves the old or the new.
     func write(_ trim: LogTrim) throws(Errno) {
         try state.withLock { (state) throws(Errno) in
-            let file = try Files.open(
-                "\(state.directory)/trimmed",
+            let file = try store.directory(of: state.place).open(
+                Self.trimName,
                 .readWriteCreate(permissions: 0o600)
             )
             try file.pwrite(trim.bytes.span.bytes, at: 0)
@@ -15,9 +15,9 @@ extension ExecLog {
     }
 
     /// A new log has lost nothing, whatever lay here before.
-    static func removeTrim(in directory: String) throws(Errno) {
+    static func removeTrim(in directory: Directory) throws(Errno) {
         do throws(Errno) {
-            try Files.remove("\(directory)/trimmed")
+            try directory.remove(trimName)
         } catch .notFound {
             // As nearly always.
         }
@@ -27,10 +27,13 @@ extension ExecLog {
     ///
     /// Throws `.inputOutput` where that is nothing that a server writes.
     func readTrim() throws(Errno) -> LogTrim {
-        let directory = state.withLock { $0.directory }
+        let place = state.withLock { $0.place }
         let bytes: [UInt8]
         do throws(Errno) {
-            bytes = try Files.readSmall("\(directory)/trimmed", max: LogTrim.byteCount)
+            bytes = try store.directory(of: place).readSmall(
+                Self.trimName,
+                max: LogTrim.byteCount
+            )
         } catch .notFound {
             return LogTrim()
         }
@@ -39,4 +42,6 @@ extension ExecLog {
         guard let trim = LogTrim(bytes.span.bytes) else { throw .inputOutput }
         return trim
     }
+
+    private static let trimName = "trimmed"
 }

@@ -1,11 +1,11 @@
 internal import Kernel
 internal import Synchronization
 
-/// An exec's files, by the directory they lie in: opened when somebody needs them, shared while
+/// An exec's files, by the place where they lie: opened when somebody needs them, shared while
 /// anybody does.
 final class ExecLog: Sendable {
     struct State {
-        var directory: String
+        var place: LogPlace
         /// Nothing was opened yet: what lies there is nobody's any more.
         var isNew = true
         var isForgotten = false
@@ -15,9 +15,13 @@ final class ExecLog: Sendable {
         var opening: LogFiles.Opening { isForgotten ? .existing : isNew ? .new : .kept }
     }
 
+    let store: LogStore
     let state: Mutex<State>
 
-    init(directory: String) { state = Mutex(State(directory: directory)) }
+    init(_ place: LogPlace, in store: LogStore) {
+        self.store = store
+        state = Mutex(State(place: place))
+    }
 
     /// What lies there is an earlier server's, and is gone on with. Before anything is opened.
     func takeOver() { state.withLock { $0.isNew = false } }
@@ -26,7 +30,7 @@ final class ExecLog: Sendable {
     func files() throws(Errno) -> LogFiles {
         try state.withLock { (state) throws(Errno) -> LogFiles in
             if let files = state.files { return files }
-            let files = try LogFiles.open(in: state.directory, state.opening)
+            let files = try LogFiles.open(state.place, in: store, state.opening)
             state.isNew = false
             state.files = files
             return files
@@ -36,25 +40,13 @@ final class ExecLog: Sendable {
     /// Makes the place free for another exec's log; only the first call does. The bytes are still there,
     /// for `delete`.
     ///
-    /// - Parameter trash: a path on the same file system that is not taken.
+    /// - Parameter trash: a name in the store that is not taken.
     func forget(movingTo trash: String) {
         state.withLock { state in
             guard !state.isForgotten else { return }
             state.isForgotten = true
-            // The old path is somebody else's from here on, whatever came of this.
-            defer { state.directory = trash }
-            do throws(Errno) {
-                try Files.rename(state.directory, to: trash)
-            } catch .notFound {
-                // Where there are no files there is nothing to move, and nothing to delete either.
-                return
-            } catch {
-                // A full disk, say. Nobody would come back here to delete it.
-                try? Files.removeTree(state.directory)
-            }
-            if let slash = state.directory.lastIndex(of: "/") {
-                Files.removeDirectoryIfEmpty(String(state.directory[..<slash]))
-            }
+            // The old place is somebody else's from here on, whatever came of this.
+            state.place = store.remove(state.place, movingTo: trash)
         }
     }
 
@@ -62,7 +54,7 @@ final class ExecLog: Sendable {
     /// next server that starts here deletes.
     func delete() {
         state.withLock { state in
-            if state.isForgotten { try? Files.removeTree(state.directory) }
+            if state.isForgotten { store.delete(state.place) }
         }
     }
 }

@@ -38,8 +38,8 @@ extension ExecSessionRegistry {
         _ request: SignalRequest,
         done: @escaping @Sendable (ContainerControl) -> Void,
     ) throws(ExecError) {
-        let live = try known(containerID).filter { $0.exit == nil }.compactMap(\.runner)
-        gather(live, { $0.signal(request, done: $1) }) { failures in
+        let live = try known(containerID).filter { $0.exit == nil && $0.isRunHere }
+        gather(live, { $0.signalOrTell(request, $1) }) { failures in
             // One that has ended at this moment is not reached.
             let reached = failures.count { $0 == nil }
             done(
@@ -57,7 +57,7 @@ extension ExecSessionRegistry {
         _ containerID: String,
         done: @escaping @Sendable (ResourceUsage) -> Void,
     ) {
-        let live = instances(of: containerID).filter { $0.exit == nil }.compactMap(\.runner)
+        let live = instances(of: containerID).filter { $0.exit == nil }.compactMap(\.controller)
         gather(live, { $0.resourceUsage($1) }) { usages in
             done(usages.reduce(into: ResourceUsage()) { $0.add($1) })
         }
@@ -75,7 +75,9 @@ extension ExecSessionRegistry {
         of containerID: String,
         in state: ExecState,
     ) throws(ExecError) -> [ProcessController] {
-        let found = try known(containerID).filter { $0.info.state == state }.compactMap(\.runner)
+        let found = try known(containerID).filter { $0.info.state == state }.compactMap(
+            \.controller
+        )
         guard !found.isEmpty else {
             let what = state == .paused ? "is paused" : "runs here"
             throw ExecError(.failedPrecondition, "nothing of container \(containerID) \(what)")
@@ -108,8 +110,21 @@ extension ExecSessionRegistry {
 }
 
 extension ExecInstance {
-    /// What runs it here; nil: its publisher runs it, or it never ran.
-    fileprivate var runner: ProcessController? { controller.withLock { $0 } }
+    /// False: its publisher runs it, or it never ran.
+    fileprivate var isRunHere: Bool {
+        if case .none = runner.withLock({ $0 }) { false } else { true }
+    }
+
+    fileprivate func signalOrTell(
+        _ request: SignalRequest,
+        _ done: @escaping @Sendable (ExecError?) -> Void,
+    ) {
+        do throws(ExecError) {
+            try signal(request, done: done)
+        } catch {
+            done(error)
+        }
+    }
 }
 
 extension ResourceUsage {

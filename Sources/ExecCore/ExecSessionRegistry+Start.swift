@@ -11,12 +11,13 @@ package struct StartOutcome {
 
 extension ExecSessionRegistry {
     /// Starts an exec on `loop` (call it there), or joins it where the same command has been started
-    /// under this key before: a retried start never runs a command twice.
+    /// under this key before: a retried start never runs a command twice. Never waits: the exec is PENDING
+    /// until its program runs, and `ExecInstance.whenStarted` tells when that is.
     ///
     /// A command that can't be run is no error here: its instance exits with START_FAILED. Throws
     /// INVALID_ARGUMENT, ALREADY_EXISTS for another command, RESOURCE_EXHAUSTED, and
-    /// FAILED_PRECONDITION for limits that can't be had here, or where an earlier server's log has its
-    /// place.
+    /// FAILED_PRECONDITION where an earlier server's log has its place. For limits that can't be had here
+    /// `whenStarted` tells FAILED_PRECONDITION, and the exec is removed.
     package func start(
         _ key: ExecKey,
         _ command: Command,
@@ -28,51 +29,56 @@ extension ExecSessionRegistry {
         // A joiner needs no instance of its own: look before one is made.
         if let existing = try? instance(key) { return try join(existing, command) }
         let instance = make(key, command: command, labels: command.labels)
-        // Held from before anybody can find it until it has its controller: who joins, stops or
-        // shuts down meanwhile waits for that.
-        let start = try instance.controller.withLock { (slot) throws(ExecError) -> Start in
-            if case .found(let existing) = try enter(instance) { return .joined(existing) }
-            do throws(StartFailure) {
-                var hosted = try host.start(command, as: key)
-                let controller = ProcessController(
-                    &hosted,
-                    instance: instance,
-                    command: command,
-                    onDisconnect: onDisconnect,
-                    configuration: configuration,
-                    loop: loop,
-                )
-                slot = controller
-                return .running(controller)
-            } catch {
-                return .failed(error)
-            }
-        }
-        if case .joined(let existing) = start { return try join(existing, command) }
+        // Before anybody can find it: whoever stops it or shuts down meanwhile has to know of its start.
+        let pending = PendingStart(on: loop)
+        instance.runner.withLock { $0 = .starting(pending) }
+        if case .found(let existing) = try enter(instance) { return try join(existing, command) }
         instance.report(.registered)
-        switch start {
-        case .running(let controller):
-            instance.started(pid: controller.pid)
-            controller.begin()
-        case .failed(let failure):
-            instance.finish(
-                Exit(code: failure.code, reason: .startFailed, message: failure.message)
-            )
-            if failure.isRefusal {
-                // Who has joined meanwhile has its exit; nobody else is to find it.
-                _ = try? remove(key)
-                throw ExecError(.failedPrecondition, failure.message)
-            }
-        case .joined:
-            preconditionFailure("returned above")
+        let ticket = host.start(command, as: key, on: loop) { [self] result in
+            started(instance, command, onDisconnect, pending, result)
         }
+        pending.begun(ticket)
         return StartOutcome(instance: instance, joined: false)
     }
 
-    private enum Start {
-        case running(ProcessController)
-        case failed(StartFailure)
-        case joined(ExecInstance)
+    /// A start has come to its end.
+    private func started(
+        _ instance: ExecInstance,
+        _ command: Command,
+        _ onDisconnect: OnDisconnect,
+        _ pending: PendingStart,
+        _ result: consuming StartResult,
+    ) {
+        switch consume result {
+        case .success(var hosted):
+            let controller = ProcessController(
+                &hosted,
+                instance: instance,
+                command: command,
+                onDisconnect: onDisconnect,
+                configuration: configuration,
+                loop: pending.loop,
+            )
+            instance.runner.withLock { $0 = .running(controller) }
+            instance.started(pid: controller.pid)
+            controller.begin()
+            if let stop = pending.stopRequest { controller.stop(stop.cause, grace: stop.grace) }
+            pending.over()
+        case .failure(let failure):
+            instance.runner.withLock { $0 = .none }
+            instance.finish(
+                Exit(
+                    code: failure.code,
+                    reason: .startFailed,
+                    cause: pending.stopRequest?.cause ?? .unspecified,
+                    message: failure.message,
+                )
+            )
+            guard failure.isRefusal else { return pending.over() }
+            // Nobody is to find it any more.
+            _ = try? remove(instance.key)
+            pending.over(ExecError(.failedPrecondition, failure.message))
+        }
     }
 
     private func join(

@@ -12,6 +12,7 @@ public final class ExecSessionRegistry: Sendable {
     public let configuration: RegistryConfiguration
     package let journal: EventJournal
     package let clocks: any Clocks
+    let store: LogStore
     private let state: Mutex<RegistryState>
     /// Where an earlier server's logs lie that could be neither taken over nor set aside.
     private let stranded = Mutex<Set<String>>([])
@@ -21,13 +22,22 @@ public final class ExecSessionRegistry: Sendable {
         self.init(configuration: configuration, clocks: SystemClocks())
     }
 
-    package init(configuration: RegistryConfiguration, clocks: any Clocks) {
+    package convenience init(configuration: RegistryConfiguration, clocks: any Clocks) {
+        self.init(
+            configuration: configuration,
+            clocks: clocks,
+            store: LogStore(path: configuration.stateDirectory)
+        )
+    }
+
+    init(configuration: RegistryConfiguration, clocks: any Clocks, store: LogStore) {
         precondition(configuration.ringChunksMax > 0 && configuration.ringBytesMax > 0)
         precondition(
             (1...RegistryConfiguration.chunkBytesLimit).contains(configuration.chunkBytesMax)
         )
         self.configuration = configuration
         self.clocks = clocks
+        self.store = store
         journal = EventJournal(capacity: configuration.eventsMax)
         state = Mutex(
             RegistryState(
@@ -142,7 +152,7 @@ public final class ExecSessionRegistry: Sendable {
             key: key,
             command: command,
             labels: labels,
-            directory: directory(of: key),
+            store: store,
             configuration: configuration,
             clocks: clocks,
             observer: self,
@@ -175,7 +185,7 @@ public final class ExecSessionRegistry: Sendable {
         case found(ExecInstance)
     }
 
-    var execsDirectory: String { "\(configuration.stateDirectory)/execs" }
+    var execsDirectory: String { "\(configuration.stateDirectory)/\(LogStore.execsName)" }
 
     private func directory(of key: ExecKey) -> String {
         "\(execsDirectory)/\(key.containerID)/\(key.execID)"
@@ -185,7 +195,7 @@ public final class ExecSessionRegistry: Sendable {
         let number = state.withLock { $0.nextRemoval() }
         // While the name is taken: who has it next must not find this log in its place. The clock makes
         // it another path than an earlier process's.
-        instance.log.forget(movingTo: "\(execsDirectory)/.removed-\(clocks.unixNS)-\(number)")
+        instance.log.forget(movingTo: ".removed-\(clocks.unixNS)-\(number)")
         if state.withLock({ $0.remove(instance) }) { instance.removed() }
     }
 }

@@ -85,8 +85,16 @@ package final class ExecViewer {
     /// Takes back the newest chunk that the last pull gave: it could not be sent.
     package func rewind(_ chunk: Chunk) { cursor.rewind(chunk) }
 
-    /// The viewer takes `bytes` more.
-    package func addCredit(_ bytes: UInt64) { cursor.addCredit(bytes) }
+    /// The viewer takes `bytes` and so many messages more.
+    package func addCredit(_ bytes: UInt64, messages: UInt64 = 0) {
+        cursor.addCredit(bytes, messages: messages)
+    }
+
+    /// Whether a message may be sent that does not come from `pull`.
+    package var mayTell: Bool { cursor.mayTell }
+
+    /// Such a message has been sent.
+    package func told() { cursor.told() }
 
     /// Whether this chunk was logged before the viewer came.
     package func isReplay(_ chunk: Chunk) -> Bool { chunk.sequence <= cursor.replayThrough }
@@ -114,12 +122,15 @@ package final class ExecViewer {
         _ batch: ViewerBatch,
         _ bytesMax: Int,
     ) -> Decision {
-        if state.changes != cursor.changesTold, state.info.exit == nil {
+        let mayTell = cursor.mayTell && state.info.exit == nil
+        if mayTell, state.changes != cursor.changesTold {
             cursor.changesTold = state.changes
+            cursor.told()
             return .pull(.state(state.info.state, unixNS: state.changedUnixNS))
         }
-        if state.resizes != resizesTold, let size = state.info.window, state.info.exit == nil {
+        if mayTell, state.resizes != resizesTold, let size = state.info.window {
             resizesTold = state.resizes
+            cursor.told()
             return .pull(.resized(size))
         }
         switch cursor.step(over: state.extent) {
@@ -139,8 +150,9 @@ package final class ExecViewer {
             // A viewer that ends earlier has no last byte that the exit could follow.
             return .pull(.end(cursor.next > state.lastSequence ? state.info.exit : nil))
         case .caughtUp:
-            if let ended = state.ended, !toldEnded {
+            if let ended = state.ended, !toldEnded, cursor.mayTell {
                 toldEnded = true
+                cursor.told()
                 return .pull(.ended(ended))
             }
             state.parked.park(waker, &ticket)
@@ -159,7 +171,7 @@ package final class ExecViewer {
             chunk.sequence <= cursor.stopAfter ?? .max
         {
             guard batch.chunks.isEmpty || bytes + chunk.count <= bytesMax else { break }
-            if let window = cursor.window, window <= 0 { break }
+            if cursor.isWindowClosed { break }
             bytes += chunk.count
             take(chunk, batch)
         }
@@ -184,13 +196,12 @@ package final class ExecViewer {
     ) throws(Errno) -> LogRun {
         let files = try openFiles()
         let slab = batch.readSlab()
-        let wanted = min(Int(clamping: last - cursor.next + 1), ViewerBatch.chunksMax)
-        try files.readRecords(
-            from: cursor.next,
-            max: wanted,
-            using: slab,
-            into: &batch.records
+        let wanted = min(
+            Int(clamping: last - cursor.next + 1),
+            ViewerBatch.chunksMax,
+            cursor.messages.map { Int($0) } ?? .max,
         )
+        try readRecords(of: files, max: wanted, using: slab, into: &batch.records)
         let budget = min(bytesMax, ViewerBatch.fileBytesMax, cursor.window.map { Int($0) } ?? .max)
         let run = LogRun(batch.records, in: slab, bytesMax: budget)
         for stream in ExecStream.allCases where run.counts[stream] > 0 {
@@ -204,6 +215,28 @@ package final class ExecViewer {
             batch.starts[stream] = UInt64(start)
         }
         return run
+    }
+
+    /// The records that come next, as far as they are what was written. Throws `.inputOutput` where the
+    /// first of them is not.
+    private func readRecords(
+        of files: LogFiles,
+        max: Int,
+        using slab: Slab,
+        into records: inout [IndexRecord],
+    ) throws(Errno) {
+        do throws(Errno) {
+            try files.readRecords(from: cursor.next, max: max, using: slab, into: &records)
+        } catch .inputOutput where !records.isEmpty {
+            // The next pull comes to the one that is not.
+        }
+        let (through, limits) = instance.logged
+        var chain = RecordChain(from: cursor.offsets, upTo: limits)
+        let count = records.prefix { chain.take($0) }.count
+        records.removeLast(records.count - count)
+        // All that was logged is known by its end as well.
+        let isAtEnd = cursor.next + UInt64(count) == through + 1
+        guard count > 0, !isAtEnd || chain.offsets == limits else { throw .inputOutput }
     }
 
     private func take(_ run: LogRun, _ batch: ViewerBatch) {

@@ -1,11 +1,21 @@
 internal import ExecModel
 internal import Kernel
+internal import Synchronization
 
 /// What all processes of one host share. Any thread.
 final class LocalProcessServices: Sendable {
     let options: ProcessOptions
     let children: ChildTable
     let indexes: ProcessIndexes
+    let gate = StartGate()
+    /// Where users are looked up.
+    let lookups = WaitingThreads(name: "lookup", threadsMax: 16, jobsMax: 4_096)
+    /// What marks processes of this server, and nobody else's.
+    let mark = randomBytes(8).map { String($0, radix: 16) }.joined()
+    /// How many have been marked.
+    let marked = Atomic<UInt64>(0)
+    /// What commands must not inherit; 0: there is nothing.
+    let oomScore = OomScore.own
     private let cgroups: Cgroups?
 
     init(_ options: ProcessOptions) {

@@ -26,35 +26,38 @@ final class LogFiles: Sendable {
         }
     }
 
-    /// Opens the three files in `directory`.
+    /// Opens the three files of the log at `place`.
     static func open(
-        in directory: String,
+        _ place: LogPlace,
+        in store: LogStore,
         _ opening: Opening = .kept,
     ) throws(Errno) -> LogFiles {
-        if opening == .existing { return try LogFiles(directory, opening.mode) }
-        let files = try make(in: directory, opening.mode)
+        if opening == .existing {
+            return try LogFiles(store.directory(of: place), opening.mode)
+        }
+        let directory = try store.makeDirectory(of: place)
+        do throws(Errno) {
+            return try open(in: directory, opening)
+        } catch .notFound {
+            // It was empty, and has just been taken away.
+            return try open(in: store.makeDirectory(of: place), opening)
+        }
+    }
+
+    /// Opens the three files in a directory.
+    static func open(
+        in directory: Directory,
+        _ opening: Opening = .kept,
+    ) throws(Errno) -> LogFiles {
+        let files = try LogFiles(directory, opening.mode)
         if opening == .new { try ExecLog.removeTrim(in: directory) }
         return files
     }
 
-    private static func make(
-        in directory: String,
-        _ mode: FileMode,
-    ) throws(Errno) -> LogFiles {
-        try Files.makeDirectories(directory, permissions: 0o700)
-        do throws(Errno) {
-            return try LogFiles(directory, mode)
-        } catch .notFound {
-            // The last other exec of the container has just taken the empty directory away.
-            try Files.makeDirectories(directory, permissions: 0o700)
-            return try LogFiles(directory, mode)
-        }
-    }
-
-    private init(_ directory: String, _ mode: FileMode) throws(Errno) {
-        stdout = try Files.open("\(directory)/stdout", mode)
-        stderr = try Files.open("\(directory)/stderr", mode)
-        index = try Files.open("\(directory)/index", mode)
+    private init(_ directory: Directory, _ mode: FileMode) throws(Errno) {
+        stdout = try directory.open("stdout", mode)
+        stderr = try directory.open("stderr", mode)
+        index = try directory.open("index", mode)
     }
 
     /// Lends the file of one stream.
@@ -75,7 +78,8 @@ final class LogFiles: Sendable {
 
     /// Reads the records from `first` on, `max` at most, into `records`.
     ///
-    /// Throws `.inputOutput` where what stands there is no record; those before it are in `records`.
+    /// Throws `.inputOutput` where what stands there is no record; those before it are in `records`. What
+    /// is in `records` is whole in itself; a `RecordChain` tells whether it belongs to its neighbours.
     func readRecords(
         from first: UInt64,
         max: Int,
@@ -92,9 +96,12 @@ final class LogFiles: Sendable {
         )
         try slab.withBytes(at: start, count: bytes) { (span: RawSpan) throws(Errno) in
             for number in 0..<count {
-                guard let record = IndexRecord(span, at: number * IndexRecord.byteCount) else {
-                    throw Errno.inputOutput
-                }
+                let record = IndexRecord(
+                    span,
+                    at: number * IndexRecord.byteCount,
+                    of: first + UInt64(number)
+                )
+                guard let record else { throw Errno.inputOutput }
                 records.append(record)
             }
         }

@@ -31,11 +31,13 @@ struct LogTrimmer {
         threshold = logBytesMax == 0 ? .max : keptBytesMax
     }
 
-    /// What is to go now of a log that takes `cost` and has records through `loggedThrough`. Its bytes
-    /// are there until `carryOut`.
+    /// What is to go now of a log that takes `cost` and has records through `loggedThrough`, with which its
+    /// streams had come to `loggedOffsets`. Its bytes are there until `carryOut`. Throws `.inputOutput`
+    /// where the index is not what was written.
     mutating func next(
         cost: UInt64,
         loggedThrough: UInt64,
+        loggedOffsets: StreamOffsets,
         in files: LogFiles,
     ) throws(Errno) -> LogTrim {
         try prove(files)
@@ -43,6 +45,7 @@ struct LogTrimmer {
         let slab = Slab(capacity: Self.recordsAtOnce * IndexRecord.byteCount)
         var records: [IndexRecord] = []
         var next = trim
+        var chain = RecordChain(from: trim.offsets, upTo: loggedOffsets)
         while next.cost < goal, next.through < loggedThrough {
             slab.reuse()
             try files.readRecords(
@@ -52,7 +55,8 @@ struct LogTrimmer {
                 into: &records,
             )
             for record in records where next.cost < goal {
-                next.offsets[record.stream] = record.end
+                guard chain.take(record) else { throw .inputOutput }
+                next.offsets = chain.offsets
                 next.through += 1
             }
         }

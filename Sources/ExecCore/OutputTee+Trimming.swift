@@ -17,6 +17,7 @@ extension OutputTee {
             let trim = try trimmer.next(
                 cost: LogTrim.cost(of: offsets, lastSequence),
                 loggedThrough: loggedThrough,
+                loggedOffsets: loggedOffsets,
                 in: files
             )
             try log.write(trim)

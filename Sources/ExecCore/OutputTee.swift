@@ -113,7 +113,7 @@ struct OutputTee {
         let unwritten = staged.drop { $0.sequence <= loggedThrough }
         guard let first = unwritten.first, let last = unwritten.last else { return nil }
         records.removeAll(keepingCapacity: true)
-        for chunk in unwritten { IndexRecord(chunk).append(to: &records) }
+        for chunk in unwritten { IndexRecord(chunk).append(to: &records, as: chunk.sequence) }
         do throws(Errno) {
             let at = IndexRecord.position(of: first.sequence)
             try files.withIndex { (index) throws(Errno) in

@@ -45,7 +45,7 @@ struct ParkedWakers {
     mutating func takeAll(into taken: inout [(any Wakeable)?]) {
         assert(taken.isEmpty)
         round += 1
-        vacant.removeAll(keepingCapacity: true)
+        if !vacant.isEmpty { vacant.removeAll(keepingCapacity: true) }
         swap(&places, &taken)
     }
 

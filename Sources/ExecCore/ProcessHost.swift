@@ -1,12 +1,28 @@
 package import ExecModel
 package import Kernel
 
-/// Whoever starts processes and tells how they ended: this server itself, and one day a keeper that
-/// outlives it, or a container runtime.
+/// Starts processes and tells how they ended: this server itself, and one day a keeper that outlives it, or
+/// a container runtime.
 package protocol ProcessHost: Sendable {
-    /// Starts the command with its output on pipes, or on a terminal. Throws what step failed, as an exit of an exec
-    /// that never ran.
-    func start(_ command: Command, as key: ExecKey) throws(StartFailure) -> HostedProcess
+    /// Begins to start the command with its output on pipes, or on a terminal; on the loop's thread. Never
+    /// waits. `done` is called once, on the loop, after this has returned: with the process, or with the step
+    /// that failed, as an exit of an exec that never ran. A start that hangs fails after a while.
+    func start(
+        _ command: Command,
+        as key: ExecKey,
+        on loop: EventLoop,
+        _ done: @escaping (consuming StartResult) -> Void,
+    ) -> any StartTicket
+}
+
+/// What a start came to.
+package typealias StartResult = Result<HostedProcess, StartFailure>
+
+/// A start that is under way. Used on its loop.
+package protocol StartTicket: AnyObject {
+    /// Gives the start up: it fails with this message, now or soon. Where the program runs already, the start
+    /// has succeeded, and that is told now. Does nothing after `done`.
+    func revoke(_ message: String)
 }
 
 /// A process that was started, and the ends of its pipes.

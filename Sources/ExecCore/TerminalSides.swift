@@ -11,7 +11,7 @@ extension Command {
 
 /// A terminal's descriptors: the program's side, and one of ours for each that uses it.
 struct TerminalSides: ~Copyable {
-    let inner: Descriptor
+    var inner: Descriptor?
     var input: Descriptor?
     var output: Descriptor?
     let terminal: ExecTerminal
@@ -42,7 +42,7 @@ struct TerminalSides: ~Copyable {
         let input = try master.duplicate()
         let output = try master.duplicate()
         terminal = ExecTerminal(master: master, inner: try inner.duplicate())
-        self.inner = inner
+        self.inner = consume inner
         self.input = consume input
         self.output = consume output
     }

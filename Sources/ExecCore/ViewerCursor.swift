@@ -15,6 +15,8 @@ package struct ViewerCursor: Sendable {
     package let slow: SlowPolicy
     /// Output bytes that may still be sent; nil: no limit. The chunk that crosses it is sent whole.
     package private(set) var window: Int64?
+    /// Messages that may still be sent, of any kind but the first and the exit; nil: no limit.
+    package private(set) var messages: Int64?
     /// The state changes it has been told; see `InstanceState.changes`.
     var changesTold: Int
 
@@ -30,9 +32,16 @@ package struct ViewerCursor: Sendable {
         self.replayThrough = replayThrough
         stopAfter = view.noFollow ? replayThrough : nil
         slow = view.slow == .unspecified ? .catchUp : view.slow
-        window = view.windowBytes == 0 ? nil : Int64(clamping: view.windowBytes)
+        window = view.windowBytes == 0 ? nil : Self.sum(0, view.windowBytes)
+        messages = view.windowChunks == 0 ? nil : Self.sum(0, view.windowChunks)
         self.changesTold = changesTold
     }
+
+    /// Whether a message that is no output may be sent.
+    package var mayTell: Bool { messages.map { $0 > 0 } ?? true }
+
+    /// Whether nothing may be sent but the exit.
+    var isWindowClosed: Bool { !mayTell || window.map { $0 <= 0 } ?? false }
 
     /// What the viewer gets next.
     enum Step: Equatable {
@@ -55,7 +64,7 @@ package struct ViewerCursor: Sendable {
     func step(over extent: LogExtent) -> Step {
         if let stopAfter, next > stopAfter { return .end }
         if next > extent.lastSequence { return extent.isComplete ? .end : .caughtUp }
-        if let window, window <= 0 { return .windowClosed }
+        if isWindowClosed { return .windowClosed }
         if let first = extent.ringFirst, next >= first { return .ring }
         let isLive = next > replayThrough && extent.ringFirst != nil
         switch slow {
@@ -80,14 +89,21 @@ package struct ViewerCursor: Sendable {
         next = sequence + 1
         offsets[stream] = offset + UInt64(count)
         if let window { self.window = window - Int64(count) }
+        told()
+    }
+
+    /// The viewer has been sent a message.
+    package mutating func told() {
+        if let messages { self.messages = messages - 1 }
     }
 
     /// The viewer has been told of a gap.
     mutating func skip(_ gap: Gap) {
         assert(gap.firstSequence == next)
         next = gap.lastSequence + 1
-        offsets.stdout += gap.stdoutBytes
-        offsets.stderr += gap.stderrBytes
+        offsets.stdout &+= gap.stdoutBytes
+        offsets.stderr &+= gap.stderrBytes
+        told()
     }
 
     /// The viewer was not given this chunk after all: its socket would not take it. Called for the
@@ -97,13 +113,19 @@ package struct ViewerCursor: Sendable {
         next = chunk.sequence
         offsets[chunk.stream] = chunk.offset
         if let window { self.window = window + Int64(chunk.count) }
+        if let messages { self.messages = messages + 1 }
     }
 
-    /// The viewer takes `bytes` more.
-    package mutating func addCredit(_ bytes: UInt64) {
-        guard let window else { return }
-        let (sum, overflow) = window.addingReportingOverflow(Int64(clamping: bytes))
-        self.window = overflow ? .max : sum
+    /// The viewer takes `bytes` and so many messages more.
+    package mutating func addCredit(_ bytes: UInt64, messages: UInt64 = 0) {
+        window = window.map { Self.sum($0, bytes) }
+        self.messages = self.messages.map { Self.sum($0, messages) }
+    }
+
+    /// At most half of the largest number: what `rewind` adds to it always fits.
+    private static func sum(_ count: Int64, _ more: UInt64) -> Int64 {
+        let most = Int64.max / 2
+        return more > most ? most : min(most, count + Int64(more))
     }
 
     /// All that was trimmed; up to the ring where that begins before the end of it.
@@ -113,8 +135,8 @@ package struct ViewerCursor: Sendable {
         return Gap(
             firstSequence: next,
             lastSequence: trim.through,
-            stdoutBytes: trim.offsets.stdout - offsets.stdout,
-            stderrBytes: trim.offsets.stderr - offsets.stderr,
+            stdoutBytes: trim.offsets.stdout.less(offsets.stdout),
+            stderrBytes: trim.offsets.stderr.less(offsets.stderr),
         )
     }
 
@@ -123,10 +145,15 @@ package struct ViewerCursor: Sendable {
         Gap(
             firstSequence: next,
             lastSequence: extent.ringFirst.map { $0 - 1 } ?? extent.lastSequence,
-            stdoutBytes: extent.ringBase.stdout - offsets.stdout,
-            stderrBytes: extent.ringBase.stderr - offsets.stderr,
+            stdoutBytes: extent.ringBase.stdout.less(offsets.stdout),
+            stderrBytes: extent.ringBase.stderr.less(offsets.stderr),
         )
     }
+}
+
+extension UInt64 {
+    /// The difference, or 0: where a viewer is may have been read from a disk that tells wrong.
+    fileprivate func less(_ other: UInt64) -> UInt64 { self - Swift.min(self, other) }
 }
 
 /// What there is of an exec's output, and where it can be had.

@@ -6,6 +6,9 @@ public struct View: Hashable, Sendable {
     public var slow: SlowPolicy = .catchUp
     /// Output bytes in flight before credit is needed; 0: no limit.
     public var windowBytes: UInt64 = 0
+    /// Messages in flight before credit is needed, whatever their size: chunks, gaps and all else but
+    /// the first message and the exit. For a client that can hold only so many. 0: no limit.
+    public var windowChunks: UInt64 = 0
     /// May not send stdin, resize or signals.
     public var readOnly = false
     /// End after what is logged now instead of waiting for the exit.

@@ -1,4 +1,5 @@
 internal import ExecModel
+internal import Kernel
 
 /// What is wrong with a tokens file: the line and the problem. Never what stands there, which may be
 /// a token in the wrong place.
@@ -16,7 +17,7 @@ extension AccessPolicy {
     static let fileBytesMax = 1 << 20
     /// The most containers' prefixes of one token.
     static let prefixesMax = 16
-    static let tokenLengths = 16...512
+    static let tokenLengths = Files.tokenLengths
     private static let nameLengthMax = 64
 
     /// Adds what the file says to what is there.

@@ -6,6 +6,7 @@ struct AccessPolicy: Sendable {
     }
 
     private var entries: [Entry] = []
+    private var indices: [String: Int] = [:]
     /// The length of the longest token: what is presented is filled up to it.
     private var width = 0
 
@@ -22,6 +23,7 @@ struct AccessPolicy: Sendable {
 
     mutating func add(_ identity: Identity, token: String) {
         precondition(!token.isEmpty, "an empty token is no secret")
+        indices[token] = entries.count
         entries.append(Entry(identity: identity, token: Array(token.utf8)))
         width = max(width, token.utf8.count)
     }
@@ -40,6 +42,12 @@ struct AccessPolicy: Sendable {
             found = (found & ~isEqual) | (index & isEqual)
         }
         return found >= 0 ? entries[found].identity : nil
+    }
+
+    /// Whom a token that was right before makes of its bearer now; nil: it is gone. Takes no time that
+    /// depends on the number of tokens: all connections ask at once when the tokens change.
+    func identity(ofKnown token: String) -> Identity? {
+        indices[token].map { entries[$0].identity }
     }
 
     private func difference(

@@ -29,8 +29,8 @@ final class AuditLog: Sendable {
     /// goes on with the one it has.
     func open() throws(ExecError) {
         guard let path else { return }
-        do throws(Errno) {
-            let file = AuditFile(try Files.open(path, .append(permissions: 0o600)))
+        do throws(PrivateFileError) {
+            let file = AuditFile(try Files.openForAppending(path))
             state.withLock { $0 = State(file: file) }
         } catch {
             throw ExecError(.failedPrecondition, "can't open the audit log '\(path)': \(error)")
@@ -47,6 +47,16 @@ final class AuditLog: Sendable {
         AuditEntry(audit: self, who: who, from: peer, action: action, target: target)
     }
 
+    /// So many lines about this cause were left out. The log has a line of its own for that.
+    func leftOut(_ count: Int, from cause: String) {
+        let fields = [
+            (key: "who", value: "unknown"), (key: "from", value: cause),
+            (key: "what", value: "left_out"), (key: "count", value: "\(count)"),
+        ]
+        let (file, isTorn) = state.withLock { ($0.file, $0.isTorn) }
+        if let file { append(fields, to: file, isTorn) }
+    }
+
     fileprivate func write(_ entry: AuditEntry, _ outcome: String) {
         let isLogged = log.writes(.info)
         let (file, isTorn) = state.withLock { ($0.file, $0.isTorn) }
@@ -58,7 +68,14 @@ final class AuditLog: Sendable {
         if let field = entry.target.field { fields.append(field) }
         fields.append((key: "outcome", value: outcome))
         if isLogged { log.info("audit", fields: fields) }
-        guard let file else { return }
+        if let file { append(fields, to: file, isTorn) }
+    }
+
+    private func append(
+        _ fields: [(key: String, value: String)],
+        to file: AuditFile,
+        _ isTorn: Bool,
+    ) {
         let time = (key: "time", value: Timestamp.text(unixNS: clocks.unixNS))
         let line = "{\(ServerLog.members([time] + fields))}\n"
         let failure = file.append((isTorn ? "\n" : "") + line)

@@ -1,6 +1,7 @@
 internal import ExecModel
 internal import Kernel
 internal import Synchronization
+internal import Wire
 
 /// Who may talk to the server: on a Unix socket the server's own user and root; on TCP whoever
 /// presents a token that is right now. Any thread.
@@ -75,13 +76,29 @@ final class Authenticator: Sendable {
     /// The same peer's grant by the tokens there are now; nil: it is gone.
     func renewed(_ grant: Grant) -> Grant? {
         guard let token = grant.token else { return grant }
-        return self.grant(to: token)
+        // It was right once: looking it up by its value tells its bearer nothing new.
+        let identity = policy.withLock { $0.identity(ofKnown: token) }
+        return identity.map { Grant(identity: $0, token: token) }
     }
 
-    /// A wrong token has come from this peer. Returns how long the answer is to wait.
-    func penalty(of peer: String) -> Duration {
-        let network = SocketAddress.network(ofPeer: peer)
-        return penalties.withLock { $0.add(network, at: clocks.now) }
+    /// A wrong token has come from this network. Returns how long the answer is to wait.
+    func penalty(of network: PeerNetwork) -> Duration {
+        penalties.withLock { $0.add(network.name, at: clocks.now) }
+    }
+
+    /// The token in a call's own metadata, `authorization: Bearer TOKEN`; nil: it has none. Throws
+    /// UNAUTHENTICATED for anything else under that name, in whichever case it is written: what names a
+    /// caller is never passed over.
+    static func bearerToken(of request: CallRequest) throws(ExecError) -> String? {
+        let values = request.metadata.filter { $0.key.lowercased() == "authorization" }.map(\.value)
+        guard let first = values.first else { return nil }
+        guard values.count == 1, let token = bearerToken(first) else {
+            throw ExecError(
+                .unauthenticated,
+                "the metadata authorization must be one value of the form 'Bearer TOKEN'"
+            )
+        }
+        return token
     }
 
     private static func policy(of token: String?) -> AccessPolicy {
@@ -93,7 +110,7 @@ final class Authenticator: Sendable {
     }
 
     /// The token in a call's metadata, where it has one: `authorization: Bearer TOKEN`.
-    static func bearerToken(_ authorization: String) -> String? {
+    private static func bearerToken(_ authorization: String) -> String? {
         let scheme = "Bearer "
         guard authorization.utf8.count > scheme.utf8.count,
             authorization.prefix(scheme.count).lowercased() == scheme.lowercased()

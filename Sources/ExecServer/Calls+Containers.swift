@@ -79,7 +79,7 @@ extension Calls {
         _ call: PendingCall,
         _ body: (@escaping @Sendable (ContainerControl) -> Void) throws(ExecError) -> Void,
     ) throws(ExecError) {
-        try connection.audited(action, on: target) { (entry) throws(ExecError) in
+        try caller.audited(action, on: target) { (entry) throws(ExecError) in
             try ExecKey.check(target.containerID ?? "", field: "container_id")
             try ask(call, telling: { entry.tell($0.success ? "ok" : "partly") }, body)
         }

@@ -18,8 +18,8 @@ extension Calls {
             try ExecKey.check(request.containerID, field: "container_id")
         }
         let container = request.containerID.isEmpty ? nil : request.containerID
-        let execs = GatheredExecs(.list(), from: registry, of: container) { [connection] info in
-            guard connection.covers(info.containerID) else { return false }
+        let execs = GatheredExecs(.list(), from: registry, of: container) { [caller] info in
+            guard caller.covers(info.containerID) else { return false }
             if request.runningOnly, info.state != .running, info.state != .paused { return false }
             return request.labels.allSatisfy { info.labels[$0.key] == $0.value }
         }
@@ -50,7 +50,7 @@ extension Calls {
     }
 
     func signal(_ request: ExecSignalRequest, _ call: PendingCall) throws(ExecError) {
-        try connection.audited(.execSignal, on: request.target) { (entry) throws(ExecError) in
+        try caller.audited(.execSignal, on: request.target) { (entry) throws(ExecError) in
             try request.signal.check()
             let instance = try instance(request.containerID, request.execID)
             call.open()
@@ -65,7 +65,7 @@ extension Calls {
         let grace =
             request.graceMS == 0
             ? nil : Duration.milliseconds(Int64(clamping: request.graceMS))
-        try connection.audited(.execStop, on: request.target) { (entry) throws(ExecError) in
+        try caller.audited(.execStop, on: request.target) { (entry) throws(ExecError) in
             let instance = try instance(request.containerID, request.execID)
             call.open()
             try instance.stop(.client, grace: grace)
@@ -75,7 +75,7 @@ extension Calls {
     }
 
     func remove(_ request: ExecRemoveRequest) throws(ExecError) -> ExecControlResponse {
-        try connection.audited(.execRemove, on: request.target) { (entry) throws(ExecError) in
+        try caller.audited(.execRemove, on: request.target) { (entry) throws(ExecError) in
             let key = try ExecKey(container: request.containerID, exec: request.execID)
             let info = try registry.remove(key)
             entry.tell("ok")

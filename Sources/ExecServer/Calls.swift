@@ -2,110 +2,57 @@ internal import ExecCore
 internal import Kernel
 internal import Wire
 
-/// Opens calls: looks the method up, checks that the peer is known, and hands the call to what
-/// serves it. To add an RPC: its method in `Wire.Method`, its messages there, a case here.
+/// One call, once its caller is known: whether it is allowed, and what serves it.
 struct Calls {
     let connection: Connection
+    let caller: Caller
+    let request: CallRequest
+    let method: Method
+    let id: UInt32
 
     var registry: ExecSessionRegistry { connection.context.registry }
 
-    /// Opens the call that `request` asks for, or ends it with what is wrong.
-    func open(_ request: CallRequest, id: UInt32) {
-        do throws(ExecError) {
-            try dispatch(request, id)
-        } catch {
-            connection.fail(id, error)
-        }
-    }
-
-    private func dispatch(_ request: CallRequest, _ id: UInt32) throws(ExecError) {
-        guard request.service == ServiceName.exec, let method = Method(rawValue: request.method)
-        else { throw unknown(request) }
-        guard try admit(request, method, id) else { return }
+    func open() throws(ExecError) {
         switch method.shape {
         case .unary:
-            try answer(method, request, id)
+            try answer()
         case .bidirectional:
-            openStream(SessionStream(id: id, connection: connection), request)
+            openStream(SessionStream(id: id, connection: connection, caller: caller))
         case .clientStream:
-            openStream(PublishStream(id: id, connection: connection), request)
+            openStream(PublishStream(id: id, connection: connection, caller: caller))
         case .serverStream:
-            let message = try admitted(ContainerLifecycleRequest.self, method, request)
-            connection.open(try LifecycleStream(message, id: id, connection: connection))
+            let message = try admitted(ContainerLifecycleRequest.self)
+            let stream = try LifecycleStream(
+                message,
+                id: id,
+                connection: connection,
+                caller: caller
+            )
+            connection.open(stream, by: caller)
             connection.markReady(id)
         }
     }
 
-    /// What is not there is nobody's business but a known peer's.
-    private func unknown(_ request: CallRequest) -> ExecError {
-        guard connection.admission.isAdmitted else { return Self.unauthenticated }
-        let isService = request.service == ServiceName.exec
-        return ExecError(
-            .unimplemented,
-            isService
-                ? "\(request.service) has no method \(request.method)"
-                : "there is no service \(request.service)"
-        )
-    }
-
-    private static let unauthenticated =
-        ExecError(.unauthenticated, "call Hello with the server's token first")
-
-    /// Whether the peer is known; where it has shown a wrong token, its answer is on the way.
-    private func admit(
-        _ request: CallRequest,
-        _ method: Method,
-        _ id: UInt32,
-    ) throws(ExecError) -> Bool {
-        if connection.admission.isAdmitted { return true }
-        if let header = request.metadata("authorization"),
-            let token = Authenticator.bearerToken(header)
-        {
-            return connection.present(token: token, with: method, id)
-        }
-        if method == .hello {
-            let token = try decode(HelloRequest.self, request).token
-            return connection.present(token: token, with: method, id)
-        }
-        connection.strangerCalled(method, Self.unauthenticated)
-        throw Self.unauthenticated
-    }
-
     /// A stream whose first message may ride in the request.
-    private func openStream(_ stream: some ServerStream, _ request: CallRequest) {
-        connection.open(stream)
+    private func openStream(_ stream: some ServerStream) {
+        connection.open(stream, by: caller)
         if !request.payload.isEmpty { stream.receive(request.payload.span.bytes) }
     }
 
     // MARK: Unary calls
 
-    private func answer(
-        _ method: Method,
-        _ request: CallRequest,
-        _ id: UInt32,
-    ) throws(ExecError) {
-        let call = { pending(id, request) }
+    private func answer() throws(ExecError) {
         switch method {
-        case .hello:
-            reply(id, hello(try admitted(HelloRequest.self, method, request)))
-        case .execWait:
-            try wait(try admitted(ExecWaitRequest.self, method, request), call())
-        case .execList:
-            try list(try admitted(ExecListRequest.self, method, request), call())
-        case .execSignal:
-            try signal(try admitted(ExecSignalRequest.self, method, request), call())
-        case .execStop:
-            try stop(try admitted(ExecStopRequest.self, method, request), call())
-        case .execRemove:
-            reply(id, try remove(try admitted(ExecRemoveRequest.self, method, request)))
-        case .containerStatus:
-            try status(try admitted(ContainerStatusRequest.self, method, request), call())
-        case .containerSignal:
-            try signal(try admitted(ContainerSignalRequest.self, method, request), call())
-        case .containerPause:
-            try pause(try admitted(ContainerControlRequest.self, method, request), call())
-        case .containerResume:
-            try resume(try admitted(ContainerControlRequest.self, method, request), call())
+        case .hello: reply(hello(try admitted(HelloRequest.self)))
+        case .execWait: try later(ExecWaitRequest.self, wait)
+        case .execList: try later(ExecListRequest.self, list)
+        case .execSignal: try later(ExecSignalRequest.self, signal)
+        case .execStop: try later(ExecStopRequest.self, stop)
+        case .execRemove: reply(try remove(try admitted(ExecRemoveRequest.self)))
+        case .containerStatus: try later(ContainerStatusRequest.self, status)
+        case .containerSignal: try later(ContainerSignalRequest.self, signal)
+        case .containerPause: try later(ContainerControlRequest.self, pause)
+        case .containerResume: try later(ContainerControlRequest.self, resume)
         case .session, .publish, .containerLifecycle:
             preconditionFailure("\(method.rawValue) is a stream")
         }
@@ -122,33 +69,30 @@ struct Calls {
         )
     }
 
-    private func reply(_ id: UInt32, _ message: some WireMessage) {
+    private func reply(_ message: some WireMessage) {
         connection.end(id, with: Frames.response(message, streamID: id))
     }
 
-    private func pending(_ id: UInt32, _ request: CallRequest) -> PendingCall {
-        PendingCall(id: id, timeoutNano: request.timeoutNano, connection: connection)
+    /// A call that may be answered later, if the caller may make it.
+    private func later<Message: Targeting>(
+        _ type: Message.Type,
+        _ body: (Message, PendingCall) throws(ExecError) -> Void,
+    ) throws(ExecError) {
+        let message = try admitted(type)
+        let call = PendingCall(
+            id: id,
+            timeoutNano: request.timeoutNano,
+            connection: connection,
+            caller: caller,
+            right: (Action(method), message.target),
+        )
+        try body(message, call)
     }
 
-    /// The call's message, if the peer may ask for that.
-    private func admitted<Message: Targeting>(
-        _ type: Message.Type,
-        _ method: Method,
-        _ request: CallRequest,
-    ) throws(ExecError) -> Message {
-        let message = try decode(type, request)
-        try connection.authorize(Action(method), on: message.target)
+    /// The call's message, if the caller may ask for that.
+    private func admitted<Message: Targeting>(_ type: Message.Type) throws(ExecError) -> Message {
+        let message = try Message.decode(from: request)
+        try caller.authorize(Action(method), on: message.target)
         return message
-    }
-
-    private func decode<Message: WireMessage>(
-        _ type: Message.Type,
-        _ request: CallRequest,
-    ) throws(ExecError) -> Message {
-        do throws(DecodeFailure) {
-            return try Message.decode(request.payload.span.bytes)
-        } catch {
-            throw error.execError
-        }
     }
 }

@@ -1,11 +1,11 @@
 internal import ExecModel
 internal import Wire
 
-/// Whether a connection's peer is known, as a value: grants in, verdicts out.
+/// Whether a connection's peer is known, as a value: tokens' grants in, verdicts out.
 struct Admission {
     private enum State {
-        case stranger(wrongTokens: Int, hasCalled: Bool)
-        case admitted(Grant)
+        case unauthenticated(wrongTokens: Int, hasCalled: Bool)
+        case admitted
     }
 
     private var state: State
@@ -13,17 +13,10 @@ struct Admission {
     /// After this many wrong tokens the connection is closed.
     static let wrongTokensMax = 3
 
-    /// - Parameter grant: by what the socket itself tells of the peer.
-    init(_ grant: Grant?) {
-        state = grant.map { .admitted($0) } ?? .stranger(wrongTokens: 0, hasCalled: false)
+    /// - Parameter isAdmitted: by what the socket itself tells of the peer.
+    init(isAdmitted: Bool) {
+        state = isAdmitted ? .admitted : .unauthenticated(wrongTokens: 0, hasCalled: false)
     }
-
-    var grant: Grant? {
-        if case .admitted(let grant) = state { return grant }
-        return nil
-    }
-
-    var identity: Identity? { grant?.identity }
 
     var isAdmitted: Bool {
         if case .admitted = state { return true }
@@ -31,10 +24,10 @@ struct Admission {
     }
 
     /// The largest message of a peer that is not known: enough for any token, little to hold.
-    static let strangerBytesMax = 64 << 10
+    static let unauthenticatedBytesMax = 64 << 10
 
     /// The largest message that is taken from this peer now.
-    var payloadBytesMax: Int { isAdmitted ? Frames.payloadBytesMax : Self.strangerBytesMax }
+    var payloadBytesMax: Int { isAdmitted ? Frames.payloadBytesMax : Self.unauthenticatedBytesMax }
 
     enum Verdict: Equatable {
         case admitted
@@ -48,23 +41,19 @@ struct Admission {
         switch (state, grant) {
         case (.admitted, _):
             return .admitted
-        case (.stranger, let grant?):
-            state = .admitted(grant)
+        case (.unauthenticated, _?):
+            state = .admitted
             return .admitted
-        case (.stranger(let wrongTokens, let hasCalled), nil):
-            state = .stranger(wrongTokens: wrongTokens + 1, hasCalled: hasCalled)
+        case (.unauthenticated(let wrongTokens, let hasCalled), nil):
+            state = .unauthenticated(wrongTokens: wrongTokens + 1, hasCalled: hasCalled)
             return wrongTokens + 1 >= Self.wrongTokensMax ? .closed : .refused
         }
     }
 
-    /// The tokens have changed, and this is what the peer's is worth now.
-    mutating func renew(_ grant: Grant) { state = .admitted(grant) }
-
-    /// A stranger has called without a token. True for the first time: only that is told, so that a
-    /// stranger can't fill the log.
-    mutating func isFirstCallOfStranger() -> Bool {
-        guard case .stranger(let wrongTokens, false) = state else { return false }
-        state = .stranger(wrongTokens: wrongTokens, hasCalled: true)
+    /// An unauthenticated peer has called without a token. True for the first time: only that is told.
+    mutating func isFirstUnauthenticatedCall() -> Bool {
+        guard case .unauthenticated(let wrongTokens, false) = state else { return false }
+        state = .unauthenticated(wrongTokens: wrongTokens, hasCalled: true)
         return true
     }
 }

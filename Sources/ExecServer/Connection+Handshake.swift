@@ -33,7 +33,9 @@ extension Connection {
         guard case .tls(let reason) = failure else {
             return close("the handshake broke: \(failure)")
         }
-        context.log.warning("TLS handshake failed", ["peer": peer, "reason": reason.message])
+        complain {
+            context.log.warning("TLS handshake failed", ["peer": peer, "reason": reason.message])
+        }
         if reason.isPlainText {
             // To what may have been a call: of whichever client, the first is number 1.
             let answer = ExecError(

@@ -7,9 +7,8 @@ internal import Wire
 
 extension Connection {
     private static let outboxBytesMax = 1 << 20
-    /// For how long calls are heard before the others have their turn, by the clock: some answers are
-    /// short, and not short work.
-    private static let hearingTime = Duration.milliseconds(2)
+    /// What is read at once, and what waits to be written, of a peer that is not authenticated.
+    private static let unauthenticatedBytesMax = 16 << 10
     /// After how many data frames the clock is read: most are little work.
     private static let dataPerClock = 16
     /// What this peer may have asked of other loops that is not answered yet.
@@ -20,7 +19,8 @@ extension Connection {
         // What has come before has its turn first.
         guard unheard.isEmpty else { return flush() }
         do throws(TransportFailure) {
-            let scratch = loop.scratch
+            let room = caller == nil ? Self.unauthenticatedBytesMax : loop.scratch.count
+            let scratch = UnsafeMutableRawBufferPointer(rebasing: loop.scratch[..<room])
             guard
                 let count = try socket.lend({ (socket) throws(TransportFailure) in
                     try socket.read(into: scratch)
@@ -41,13 +41,30 @@ extension Connection {
     /// There is something to read that no event will tell of: it waits inside TLS.
     var hasUnread: Bool { socket.lend { $0.hasUnread } ?? false }
 
-    /// Cuts frames off, as long as the peer takes the answers, and keeps the rest for then.
+    /// Hears what has just been read, or puts it off until the peer's calls have their turn.
     private func hear(_ bytes: RawSpan) {
-        // What publishers have sent in one read is written at once.
-        defer { writeOut() }
+        if let time = callTime { return hear(bytes, for: time) }
+        unheard = bytes.copy(0..<bytes.byteCount)
+    }
+
+    /// For how long calls may be heard now, by the clock: some answers are short, and not short work.
+    /// Nil: the connection has been put in line, see `CallShare`.
+    private var callTime: Duration? {
+        guard let share else { return CallShare.turnTime }
+        return share.take(self)
+    }
+
+    /// Cuts frames off, as long as the peer takes the answers, and keeps the rest for then.
+    private func hear(_ bytes: RawSpan, for time: Duration) {
+        let begin = SystemClocks().now
+        hearingEnd = min(begin + time, loop.turnEnd)
+        (hearingClock, isHeardOut) = (begin, false)
+        defer {
+            // What publishers have sent in one read is written at once.
+            writeOut()
+            share?.spend(hearingClock - begin)
+        }
         do throws(NotFrames) {
-            hearingEnd = min(SystemClocks().now + Self.hearingTime, loop.turnEnd)
-            isHeardOut = false
             let count = try decoder.decode(
                 bytes,
                 payloadBytesMax: { admission.payloadBytesMax },
@@ -55,12 +72,15 @@ extension Connection {
             ) { header, payload in receive(header, payload) }
             guard count < bytes.byteCount else { return }
             unheard = bytes.copy(count..<bytes.byteCount)
-            if mayHear { scheduleFlush() }
+            guard mayHear else { return }
+            if let share { share.wait(self) } else { scheduleFlush() }
         } catch {
-            context.log.warning(
-                "not a ttrpc client",
-                ["peer": peer, "looks_like": error.looksLike]
-            )
+            complain {
+                context.log.warning(
+                    "not a ttrpc client",
+                    ["peer": peer, "looks_like": error.looksLike]
+                )
+            }
             close("it is not ttrpc")
         }
     }
@@ -70,8 +90,18 @@ extension Connection {
         unwritten.removeAll(keepingCapacity: true)
     }
 
+    /// Looks at the clock: whether the calls that were heard have taken their time.
+    private func checkClock() {
+        dataHeard = 0
+        hearingClock = SystemClocks().now
+        if hearingClock >= hearingEnd { isHeardOut = true }
+    }
+
     /// Whether the peer takes the answers that it has asked for, and the other loops keep up with it.
-    var mayHear: Bool { outbox.count < Self.outboxBytesMax && asked < Self.askedMax }
+    var mayHear: Bool {
+        outbox.count < (caller == nil ? Self.unauthenticatedBytesMax : Self.outboxBytesMax)
+            && asked < Self.askedMax
+    }
 
     /// Asks something of another loop by `body`, which has what it is given called once, from any thread,
     /// when that is done. Where it throws nothing was asked.
@@ -109,11 +139,43 @@ extension Connection {
 
     /// Hears what was put off, as far as it may.
     func hearSome() {
-        guard !unheard.isEmpty, mayHear else { return }
+        guard !unheard.isEmpty, mayHear, !isInLine, let time = callTime else { return }
+        hearUnheard(for: time)
+    }
+
+    /// The peer's calls have their turn, and this connection is the first in line.
+    func hearInTurn(_ time: Duration) {
+        guard socket != nil else { return }
+        if !unheard.isEmpty, mayHear { hearUnheard(for: time) }
+        flush()
+    }
+
+    private func hearUnheard(for time: Duration) {
         var bytes: [UInt8] = []
         swap(&bytes, &unheard)
-        hear(bytes.span.bytes)
+        hear(bytes.span.bytes, for: time)
     }
+
+    /// Charges the peer's account for what is held here of its messages and answers; where that is more
+    /// than it may have, the connection is closed.
+    func settleHeldBytes() {
+        guard let countedIn else { return }
+        let now = decoder.gatheredBytes + unheard.count + outbox.count
+        guard now == 0 ? heldBytes > 0 : abs(now - heldBytes) >= Self.heldBytesStep else { return }
+        let isWithin = countedIn.hold(bytes: now - heldBytes)
+        heldBytes = now
+        guard !isWithin, socket != nil else { return }
+        complain {
+            context.log.warning(
+                "too many bytes held",
+                ["who": countedIn.name, "peer": peer, "bytes": "\(now)"]
+            )
+        }
+        close("its identity has more bytes held than it may have")
+    }
+
+    /// Smaller changes are not charged: a connection that is not busy costs nothing.
+    private static let heldBytesStep = 16 << 10
 
     private func receive(_ header: FrameHeader, _ payload: RawSpan) {
         guard socket != nil, closing != .afterWriting else { return }
@@ -131,13 +193,11 @@ extension Connection {
         switch header.type {
         case .request:
             receiveRequest(header, payload)
-            if SystemClocks().now >= hearingEnd { isHeardOut = true }
+            checkClock()
         case .data:
             receiveData(header, payload)
             dataHeard += 1
-            guard dataHeard >= Self.dataPerClock else { return }
-            dataHeard = 0
-            if SystemClocks().now >= hearingEnd { isHeardOut = true }
+            if dataHeard >= Self.dataPerClock { checkClock() }
         default: break
         }
     }
@@ -157,7 +217,7 @@ extension Connection {
         } catch {
             return fail(id, error.execError)
         }
-        Calls(connection: self).open(request, id: id)
+        CallOpening(connection: self).open(request, id: id)
         if header.flags.contains(.remoteClosed), !header.flags.contains(.remoteOpen) {
             streams[id]?.halfClosed()
         }

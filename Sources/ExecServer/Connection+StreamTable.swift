@@ -4,7 +4,12 @@ internal import Wire
 /// Which frame belongs to which call, as a value. It knows the open calls and, of those that are
 /// over, as much as is needed to tell a late frame from a wrong one.
 struct StreamTable {
-    private var open: [UInt32: any ServerStream] = [:]
+    private struct Entry {
+        let stream: any ServerStream
+        let account: IdentityAccount
+    }
+
+    private var open: [UInt32: Entry] = [:]
     /// Calls that the server has ended: Data for them still arrives now and then. The newest
     /// `rememberedMax`; an older one counts as one that never was.
     private var over: Set<UInt32> = []
@@ -17,9 +22,9 @@ struct StreamTable {
     init(openMax: Int) { self.openMax = openMax }
 
     var count: Int { open.count }
-    var all: [any ServerStream] { Array(open.values) }
+    var all: [any ServerStream] { open.values.map(\.stream) }
 
-    subscript(id: UInt32) -> (any ServerStream)? { open[id] }
+    subscript(id: UInt32) -> (any ServerStream)? { open[id]?.stream }
 
     /// Throws what the client is told if it may not open a call with this id now.
     func checkOpening(_ id: UInt32) throws(ExecError) {
@@ -37,21 +42,24 @@ struct StreamTable {
         }
     }
 
-    mutating func insert(_ stream: any ServerStream) {
-        open[stream.id] = stream
+    /// The call counts in `account` until it is over.
+    mutating func insert(_ stream: any ServerStream, countedIn account: IdentityAccount) {
+        open[stream.id] = Entry(stream: stream, account: account)
     }
 
     /// The call is over. Returns it; nil: it was not open.
     mutating func remove(_ id: UInt32) -> (any ServerStream)? {
-        guard let stream = open.removeValue(forKey: id) else { return nil }
+        guard let entry = open.removeValue(forKey: id) else { return nil }
+        entry.account.removeStream()
         remember(id)
-        return stream
+        return entry.stream
     }
 
     /// All open calls are over.
     mutating func removeAll() -> [any ServerStream] {
         defer { open = [:] }
-        return Array(open.values)
+        for entry in open.values { entry.account.removeStream() }
+        return open.values.map(\.stream)
     }
 
     /// A call that was answered without ever being open.
@@ -75,7 +83,7 @@ struct StreamTable {
     }
 
     func destination(of id: UInt32) -> Destination {
-        if let stream = open[id], stream.takesMessages { return .stream(stream) }
+        if let stream = open[id]?.stream, stream.takesMessages { return .stream(stream) }
         if open[id] == nil, over.contains(id) { return .nowhere }
         return .refused(ExecError(.invalidArgument, "no such stream: \(id)"))
     }

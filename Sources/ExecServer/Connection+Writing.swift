@@ -17,6 +17,11 @@ extension Connection {
 
     /// Writes until there is nothing to say, the socket is full, or the turn is over.
     func flush() {
+        flushAll()
+        settleHeldBytes()
+    }
+
+    private func flushAll() {
         if closing == .lingering { return }
         if isBlocked {
             // A peer that does not read is heard all the same, until it has asked for enough.
@@ -126,6 +131,7 @@ extension Connection {
         var wanted: Interest = writable ? [.writable] : []
         // A peer that does not read its answers is not listened to, nor one that guesses tokens.
         if mayHear, unheard.isEmpty, held.isEmpty { wanted.insert(.readable) }
+        if !held.isEmpty { wanted.insert(.peerClosed) }
         watch(for: wanted)
         if mayRead, hasUnread { scheduleFlush() }
     }

@@ -14,16 +14,28 @@ final class Connection: ReadinessHandler, LoopTarget, @unchecked Sendable {
     let context: ServerContext
     /// For the log.
     let peer: String
-    private let authenticator: Authenticator
-    private(set) var admission: Admission
+    let network: PeerNetwork
+    let authenticator: Authenticator
+    var admission: Admission
+    /// Who makes the calls that name nobody else; nil: the peer is not authenticated.
+    private(set) var caller: Caller?
+    /// Who makes calls with metadata of their own, by token.
+    var knownCallers: [String: Caller] = [:]
+    /// The part of the loop's time that the peer's calls have; nil: it is not authenticated.
+    private(set) var share: CallShare?
+    /// It waits for its part of the loop's time.
+    var isInLine = false
+    /// What the peer's account was charged for what is held here of messages and answers.
+    var heldBytes = 0
     private(set) var socket: Transport?
     var registration: Registration?
     var interest: Interest = .readable
     var decoder = FrameDecoder()
     /// What one read has brought beyond what may be answered now.
     var unheard: [UInt8] = []
-    /// When the present turn of hearing ends, and whether it has.
+    /// When the present turn of hearing ends, when the clock was last read in it, and whether it is over.
     var hearingEnd = Instant(nanoseconds: 0)
+    var hearingClock = Instant(nanoseconds: 0)
     var isHeardOut = false
     /// Data frames that were heard since the clock was read.
     var dataHeard = 0
@@ -31,7 +43,7 @@ final class Connection: ReadinessHandler, LoopTarget, @unchecked Sendable {
     var unwritten: [PublishStream] = []
     /// What other loops do for this peer now: while there is too much of it, it is not heard.
     var asked = 0
-    private(set) var streams: StreamTable
+    var streams: StreamTable
     /// Calls of a connection that has ended, which are being ended.
     private var leaving: [any ServerStream] = []
     private var isLeaving = false
@@ -43,14 +55,16 @@ final class Connection: ReadinessHandler, LoopTarget, @unchecked Sendable {
     var isBlocked = false
     /// Whole control frames, after the rest of a frame that is half written.
     var outbox = Outbox()
+    /// Where the connection counts; a token's name may change.
+    private(set) var countedIn: IdentityAccount?
     private var authenticationTimer: TimerID?
     private var lingerTimer: TimerID?
     private static let lingerTimeMin = Duration.milliseconds(50)
     private static let lingerTimeMax = Duration.seconds(2)
-    /// Answers to wrong tokens, which wait, in the order in which they came.
-    private(set) var held: [Int: TimerID] = [:]
-    private var heldSoFar = 0
-    private var accessGeneration: UInt64 = 0
+    /// Answers to wrong tokens, which wait: of the peer itself, and of single calls.
+    var held: [Int: TimerID] = [:]
+    var heldCalls: [Int: TimerID] = [:]
+    var heldSoFar = 0
     var closing = Closing.no
 
     enum Closing {
@@ -66,27 +80,24 @@ final class Connection: ReadinessHandler, LoopTarget, @unchecked Sendable {
     init(
         _ socket: consuming Transport,
         peer: String,
-        grant: Grant?,
+        network: PeerNetwork,
+        isAdmitted: Bool,
         authenticator: Authenticator,
         context: ServerContext,
         loop: EventLoop,
     ) {
         self.socket = consume socket
         self.peer = peer
+        self.network = network
         self.authenticator = authenticator
         self.context = context
         self.loop = loop
-        admission = Admission(grant)
+        admission = Admission(isAdmitted: isAdmitted)
         streams = StreamTable(openMax: context.options.streamsPerConnectionMax)
     }
 
-    /// Starts to listen to the client. On the loop, once.
-    func begin() {
-        guard context.add(self) else {
-            context.log.warning("too many connections", ["peer": peer])
-            socket.take()?.close()
-            return
-        }
+    /// Starts to listen to the client, whom the kernel has named where there is a grant. On the loop, once.
+    func begin(_ grant: Grant?) {
         do throws(Errno) {
             registration = try socket.lend { (socket) throws(Errno) in
                 try loop.register(socket.descriptor, for: interest, self)
@@ -94,10 +105,44 @@ final class Connection: ReadinessHandler, LoopTarget, @unchecked Sendable {
         } catch {
             return close("it can't be watched: \(error)")
         }
-        guard !admission.isAdmitted else { return }
+        if let grant { return beginAdmitted(grant) }
         authenticationTimer = loop.schedule(after: context.options.authenticationTime) {
             [weak self] in self?.close("it did not authenticate in time")
         }
+    }
+
+    private func beginAdmitted(_ grant: Grant) {
+        do throws(ExecError) {
+            try admit(Caller(grant, generation: authenticator.generation, on: self))
+        } catch {
+            turnAway(error)
+        }
+    }
+
+    /// There is no place for a peer that would be admitted. On the loop.
+    func turnAway(_ error: ExecError) {
+        complain { context.log.warning("too many connections", ["peer": peer]) }
+        // To what may be a call on its way: of whichever client, the first is number 1.
+        socket.lend {
+            if !$0.isProtected { $0.answerInPlainText(Frames.failure(error, streamID: 1)) }
+        }
+        close("there is no place for it")
+    }
+
+    /// A newer connection takes the place of this one, unless a right token has arrived here. On the loop.
+    func makeWay() {
+        guard caller == nil, socket != nil else { return }
+        if held.isEmpty, closing == .no, !isHandshaking { read() }
+        if caller == nil { close("it made way for a newer one") }
+    }
+
+    /// The peer is known.
+    func became(_ caller: Caller) {
+        self.caller = caller
+        share = caller.account.share(of: loop)
+        countedIn = caller.account
+        if let authenticationTimer { loop.cancel(authenticationTimer) }
+        authenticationTimer = nil
     }
 
     func ready(_ readiness: Readiness) {
@@ -106,7 +151,10 @@ final class Connection: ReadinessHandler, LoopTarget, @unchecked Sendable {
             isBlocked = false
             flush()
         }
-        if readiness.contains(.readable) {
+        if readiness.contains(.peerClosed) {
+            // It is watched for that only while an answer is held back.
+            close("the peer left before its answer")
+        } else if readiness.contains(.readable) {
             read()
         } else if readiness.contains(.hangUp) || readiness.contains(.error) {
             // It is told again and again, until all that came before it has been heard.
@@ -119,54 +167,13 @@ final class Connection: ReadinessHandler, LoopTarget, @unchecked Sendable {
         if mayRead, hasUnread { read() } else { flush() }
     }
 
-    /// The peer has presented a token with the call `id`; false: it is not right, the call is over, and
-    /// the peer is told that after a while.
-    func present(token: String, with method: Method, _ id: UInt32) -> Bool {
-        accessGeneration = authenticator.generation
-        switch admission.present(authenticator.grant(to: token)) {
-        case .admitted:
-            if let authenticationTimer { loop.cancel(authenticationTimer) }
-            authenticationTimer = nil
-            return true
-        case .refused:
-            context.log.warning("wrong token", ["peer": peer])
-        case .closed:
-            context.log.warning("wrong token, closing", ["peer": peer])
-            closing = .afterWriting
-        }
-        let error = ExecError(.unauthenticated, "the token is not right")
-        turnedAway(method, error)
-        fail(id, error, after: authenticator.penalty(of: peer))
-        return false
-    }
-
-    /// A stranger has called `method` without a token.
-    func strangerCalled(_ method: Method, _ error: ExecError) {
-        if admission.isFirstCallOfStranger() { turnedAway(method, error) }
-    }
-
-    /// Looks the peer's token up again where the tokens have changed; false: it is gone, and so is the
-    /// connection. On the loop.
-    @discardableResult
-    func refreshAdmission() -> Bool {
-        let generation = authenticator.generation
-        guard generation != accessGeneration, let grant = admission.grant else {
-            return socket != nil
-        }
-        accessGeneration = generation
-        guard let renewed = authenticator.renewed(grant) else {
-            context.log.info("token is gone", ["who": grant.identity.name, "peer": peer])
-            close("its token is gone")
-            return false
-        }
-        admission.renew(renewed)
-        return true
-    }
-
     // MARK: Calls
 
     /// A call stays open.
-    func open(_ stream: any ServerStream) { streams.insert(stream) }
+    func open(_ stream: any ServerStream, by caller: Caller) {
+        caller.account.addStream()
+        streams.insert(stream, countedIn: caller.account)
+    }
 
     /// Ends a call with the answer or the failure that `frame` holds.
     func end(_ id: UInt32, with frame: [UInt8]) {
@@ -177,18 +184,6 @@ final class Connection: ReadinessHandler, LoopTarget, @unchecked Sendable {
     /// Ends a call that has failed.
     func fail(_ id: UInt32, _ error: ExecError) {
         end(id, with: Frames.failure(error, streamID: id))
-    }
-
-    /// Ends a call with a failure that the peer is told later. It is not read meanwhile.
-    private func fail(_ id: UInt32, _ error: ExecError, after delay: Duration) {
-        streams.remember(id)
-        heldSoFar += 1
-        let number = heldSoFar
-        held[number] = loop.schedule(after: delay) { [weak self] in
-            guard let self else { return }
-            held[number] = nil
-            send(Frames.failure(error, streamID: id))
-        }
     }
 
     /// Queues whole control frames.
@@ -229,10 +224,19 @@ final class Connection: ReadinessHandler, LoopTarget, @unchecked Sendable {
         socket.close()
         if let authenticationTimer { loop.cancel(authenticationTimer) }
         if let lingerTimer { loop.cancel(lingerTimer) }
-        for timer in held.values { loop.cancel(timer) }
+        dropHeldAnswers()
         outbox.removeAll()
         unheard = []
+        giveBackAccount()
         endStreams()
+    }
+
+    /// Not by `settleHeldBytes`: the connection may close while its decoder hands out a frame.
+    private func giveBackAccount() {
+        _ = countedIn?.hold(bytes: -heldBytes)
+        heldBytes = 0
+        countedIn?.removeConnection()
+        countedIn = nil
     }
 
     /// Everything has been said. A machine that is sent something for a closed socket forgets what that

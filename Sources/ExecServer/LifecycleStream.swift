@@ -10,6 +10,7 @@ final class LifecycleStream: ServerStream, Wakeable, LoopTarget, @unchecked Send
     // Unchecked: what changes is touched on the connection's loop only; `wake` goes there first.
     let id: UInt32
     private unowned let connection: Connection
+    private let caller: Caller
     private let loop: EventLoop
     private let journal: EventJournal
     private let container: String
@@ -22,12 +23,14 @@ final class LifecycleStream: ServerStream, Wakeable, LoopTarget, @unchecked Send
         _ request: ContainerLifecycleRequest,
         id: UInt32,
         connection: Connection,
+        caller: Caller,
     ) throws(ExecError) {
         if !request.containerID.isEmpty {
             try ExecKey.check(request.containerID, field: "container_id")
         }
         self.id = id
         self.connection = connection
+        self.caller = caller
         loop = connection.loop
         container = request.containerID
         journal = connection.context.registry.journal
@@ -51,7 +54,7 @@ final class LifecycleStream: ServerStream, Wakeable, LoopTarget, @unchecked Send
     /// Missed counts of events that the peer may not see carry over to the next one that it may.
     private func tell(_ event: LifecycleEvent) -> StreamTurn {
         missed += event.missed
-        guard connection.covers(event.info.containerID) else { return .nothingYet }
+        guard caller.covers(event.info.containerID) else { return .nothingYet }
         var event = event
         event.missed = missed
         missed = 0
@@ -61,6 +64,15 @@ final class LifecycleStream: ServerStream, Wakeable, LoopTarget, @unchecked Send
         } catch {
             connection.fail(id, error)
             return .idle
+        }
+    }
+
+    func reviewRights() {
+        let target = container.isEmpty ? Target.everything : .container(container)
+        do throws(ExecError) {
+            try caller.authorize(.containerLifecycle, on: target)
+        } catch {
+            connection.fail(id, error)
         }
     }
 

@@ -78,36 +78,57 @@ final class Listener: ReadinessHandler, @unchecked Sendable {
     private func admit(_ socket: consuming Descriptor) {
         Sockets.tune(socket, silence: context.options.keepaliveTime)
         let peer = Sockets.peerName(socket)
+        let network = PeerNetwork(ofPeer: peer)
         var grant: Grant?
         if case .unix = address {
             let credentials = try? Sockets.peerCredentials(socket)
             grant = credentials.flatMap { authenticator.grant(to: $0) }
-            guard grant != nil else { return refuse(peer, credentials) }
+            guard grant != nil else { return refuse(peer, network, credentials) }
         }
         let transport: Transport
         do throws(TLSFailure) {
             // The socket itself says who is on a Unix one, and nobody else reads it.
             transport = try Transport(socket, grant == nil ? context.tls.context : nil)
         } catch {
-            return context.log.error("TLS can't begin", ["peer": peer, "error": "\(error)"])
+            return context.limitedLog.write(about: network, on: loop) {
+                context.log.error("TLS can't begin", ["peer": peer, "error": "\(error)"])
+            }
         }
         let connectionLoop = nextLoop()
         let connection = Connection(
             transport,
             peer: peer,
-            grant: grant,
+            network: network,
+            isAdmitted: grant != nil,
             authenticator: authenticator,
             context: context,
             loop: connectionLoop,
         )
-        connectionLoop.execute { connection.begin() }
+        place(connection, grant, on: connectionLoop)
     }
 
-    private func refuse(_ peer: String, _ credentials: PeerCredentials?) {
-        context.log.warning("refused: another user", ["peer": peer])
-        let name = credentials.map { "uid:\($0.uid)" } ?? "unknown"
-        context.audit.entry(.hello, .everything, by: name, from: peer)
-            .tell(ExecError(.permissionDenied, "another user"))
+    private func place(_ connection: Connection, _ grant: Grant?, on loop: EventLoop) {
+        switch context.add(connection, from: grant == nil ? .tcp(connection.network) : .unix) {
+        case .placed(let displaced):
+            loop.execute { connection.begin(grant) }
+            if let displaced { displaced.loop.execute { displaced.makeWay() } }
+        case .refused:
+            let error = ExecError(
+                .resourceExhausted,
+                "the server has \(context.options.connectionsMax) connections of this kind, "
+                    + "the most it may have"
+            )
+            loop.execute { connection.turnAway(error) }
+        }
+    }
+
+    private func refuse(_ peer: String, _ network: PeerNetwork, _ credentials: PeerCredentials?) {
+        context.limitedLog.write(about: network, on: loop) {
+            context.log.warning("refused: another user", ["peer": peer])
+            let name = credentials.map { "uid:\($0.uid)" } ?? "unknown"
+            context.audit.entry(.hello, .everything, by: name, from: peer)
+                .tell(ExecError(.permissionDenied, "another user"))
+        }
     }
 
     private func pause(_ error: Errno) {

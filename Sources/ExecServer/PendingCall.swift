@@ -12,6 +12,9 @@ final class PendingCall: ServerStream, @unchecked Sendable {
     // Unchecked: what changes is touched on the connection's loop only.
     let id: UInt32
     private let connection: Connection
+    private let caller: Caller
+    /// What the caller must be allowed to do as long as the call is open.
+    private let right: (action: Action, target: Target)
     private let timeoutNano: Int64
     private var timers: [TimerID] = []
     private var waiter: (instance: ExecInstance, id: UInt64)?
@@ -19,10 +22,18 @@ final class PendingCall: ServerStream, @unchecked Sendable {
     private var isOpen = false
     private(set) var isOver = false
 
-    init(id: UInt32, timeoutNano: Int64, connection: Connection) {
+    init(
+        id: UInt32,
+        timeoutNano: Int64,
+        connection: Connection,
+        caller: Caller,
+        right: (action: Action, target: Target),
+    ) {
         self.id = id
         self.timeoutNano = timeoutNano
         self.connection = connection
+        self.caller = caller
+        self.right = right
     }
 
     /// A unary call has said all it has to say.
@@ -32,7 +43,7 @@ final class PendingCall: ServerStream, @unchecked Sendable {
     func open(answeringAfter time: Duration? = nil, late: (() -> Void)? = nil) {
         guard !isOpen else { return }
         isOpen = true
-        connection.open(self)
+        connection.open(self, by: caller)
         if let time, let late {
             timers.append(connection.loop.schedule(after: time) { late() })
         }
@@ -81,6 +92,14 @@ final class PendingCall: ServerStream, @unchecked Sendable {
                 guard !isOver else { return }
                 connection.fail(id, error)
             }
+        }
+    }
+
+    func reviewRights() {
+        do throws(ExecError) {
+            try caller.authorize(right.action, on: right.target)
+        } catch {
+            connection.fail(id, error)
         }
     }
 

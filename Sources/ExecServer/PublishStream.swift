@@ -19,6 +19,7 @@ final class PublishStream: ServerStream {
 
     let id: UInt32
     private unowned let connection: Connection
+    private let caller: Caller
     private var state = State.awaitingRegister
     /// Bytes of one stream that are not written yet.
     private var pending: [UInt8] = []
@@ -28,12 +29,15 @@ final class PublishStream: ServerStream {
     /// A message with as many bytes is written without being copied first.
     private static let gatheredBytesMax = 4 << 10
 
-    init(id: UInt32, connection: Connection) {
+    init(id: UInt32, connection: Connection, caller: Caller) {
         self.id = id
         self.connection = connection
+        self.caller = caller
     }
 
     func receive(_ payload: RawSpan) {
+        if caller.isStale { reviewRights() }
+        if case .over = state { return }
         do throws(ExecError) {
             try handle(try decode(payload))
         } catch {
@@ -52,6 +56,15 @@ final class PublishStream: ServerStream {
             writeOut()
             answer(giveUp(instance))
         case .over: break
+        }
+    }
+
+    func reviewRights() {
+        guard case .publishing(let instance) = state else { return }
+        do throws(ExecError) {
+            try caller.authorize(.publish, on: .exec(instance.key))
+        } catch {
+            connection.fail(id, error)
         }
     }
 
@@ -126,12 +139,14 @@ final class PublishStream: ServerStream {
 
     private func publish(_ register: Register) throws(ExecError) -> ExecInstance {
         let target = Target.exec(container: register.containerID, exec: register.execID)
-        try connection.authorize(.publish, on: target)
-        return try connection.audited(.publish, on: target) { (entry) throws(ExecError) in
+        try caller.authorize(.publish, on: target)
+        return try caller.audited(.publish, on: target) { (entry) throws(ExecError) in
             let key = try ExecKey(container: register.containerID, exec: register.execID)
             try connection.context.checkStarts()
             let registry = connection.context.registry
+            let charge = try caller.account.chargeExec(bytes: register.labels.bytesKept)
             let instance = try registry.register(key, labels: register.labels)
+            instance.keep(charge)
             entry.tell("ok")
             return instance
         }

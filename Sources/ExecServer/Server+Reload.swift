@@ -7,8 +7,8 @@ extension ExecServer {
     /// used is logged as an error, and the server goes on with what it has. From any thread, while the
     /// server is up.
     ///
-    /// Whoever was admitted by a token that is gone is disconnected. A token's new role counts from the
-    /// next call on.
+    /// A connection whose token is gone is closed. A token's new role and prefixes count from the next call
+    /// on, and open streams that they do not allow end with PERMISSION_DENIED.
     public func reload() {
         var isDone = true
         let parts: [() throws(ExecError) -> Void] = [
@@ -31,7 +31,7 @@ extension ServerContext {
         try access.load()
         // Each looks for itself before its next call; those that only listen have to be told.
         for connection in allConnections {
-            connection.loop.execute { connection.refreshAdmission() }
+            connection.loop.execute { connection.reviewRights() }
         }
     }
 }

@@ -105,6 +105,7 @@ public final class ExecServer: Sendable {
         // A start that had been let in before may have come to its end only now.
         await stopAll(.zero)
         registry.removeExited()
+        context.limitedLog.tellLeftOut()
         group.shutdown()
         host.close(collectingOrphans: options.collectsOrphans)
         tell(.stopped)

@@ -12,11 +12,16 @@ final class ServerContext: Sendable {
     let tls: LiveTLS
     let access: Authenticator
     let audit: AuditLog
+    /// For what peers cause that are not entitled to it.
+    let limitedLog: LimitedLog
+    /// What each identity has.
+    let ledger: IdentityLedger
     /// One batch for each loop, used there only.
     private let batches: [ObjectIdentifier: LoopBound<OutgoingBatch>]
     /// The same for jobs that take more than a turn.
     private let works: [ObjectIdentifier: LoopBound<SlicedWork>]
-    private let connections = Mutex(Connections())
+    private let connections: Mutex<Connections>
+    private let heldAnswers = Mutex(HeldAnswers())
     /// Nil: there is no limit. A lock is never inside of an optional: to look into that, a copy is made.
     private let starts: Mutex<StartLimiter?>
     private let writers = Atomic<UInt64>(0)
@@ -40,6 +45,18 @@ final class ServerContext: Sendable {
             clocks: registry.clocks,
         )
         audit = AuditLog(log: options.log, path: options.auditLogFile, clocks: registry.clocks)
+        limitedLog = LimitedLog(log: options.log, audit: audit, clocks: registry.clocks)
+        ledger = IdentityLedger(options.identityLimits, loops: loops)
+        connections = Mutex(
+            Connections(
+                table: ConnectionTable(
+                    ConnectionTable.Limits(
+                        admittedMax: options.connectionsMax,
+                        unauthenticatedMax: options.unauthenticatedConnectionsMax,
+                    )
+                )
+            )
+        )
         let perSecond = options.startsPerSecondMax
         starts = Mutex(perSecond > 0 ? StartLimiter(perSecond: perSecond) : nil)
         batches = Dictionary(
@@ -80,33 +97,49 @@ final class ServerContext: Sendable {
         }
     }
 
-    /// Throws RESOURCE_EXHAUSTED where this client starts execs too fast.
-    func countStart(of client: String) throws(ExecError) {
+    /// Throws RESOURCE_EXHAUSTED where this identity starts execs too fast.
+    func countStart(of identity: Identity) throws(ExecError) {
         let now = registry.clocks.now
-        try starts.withLock { (starts) throws(ExecError) in try starts?.take(client, at: now) }
+        try starts.withLock { (starts) throws(ExecError) in
+            try starts?.take(identity.name, at: now)
+        }
     }
 
     /// A number that no other stdin writer has.
     func nextWriter() -> UInt64 { writers.add(1, ordering: .relaxed).newValue }
 
-    /// False: there are as many as there may be.
-    func add(_ connection: Connection) -> Bool {
+    /// A connection has been accepted: whether it has a place, and who makes way for it.
+    func add(
+        _ connection: Connection,
+        from origin: ConnectionTable<Connection>.Origin,
+    ) -> ConnectionTable<Connection>.Verdict {
         connections.withLock { state in
-            guard state.all.count < options.connectionsMax, !state.isOver else { return false }
-            state.all[ObjectIdentifier(connection)] = connection
-            return true
+            state.isOver ? .refused : state.table.add(connection, from: origin)
         }
     }
 
-    var allConnections: [Connection] { connections.withLock { Array($0.all.values) } }
+    /// The connection's peer has shown a token. False: there are as many of these as there may be.
+    func authenticated(_ connection: Connection) -> Bool {
+        connections.withLock { $0.table.authenticate(connection) }
+    }
+
+    var allConnections: [Connection] { connections.withLock { $0.table.all } }
 
     func remove(_ connection: Connection) {
         let waiter = connections.withLock { state in
-            state.all[ObjectIdentifier(connection)] = nil
-            return state.all.isEmpty ? state.waiter.take() : nil
+            state.table.remove(connection)
+            return state.table.isEmpty ? state.waiter.take() : nil
         }
         waiter?.resume()
     }
+
+    /// Whether one more answer to a wrong token may be held back; `releaseAnswer` must follow then.
+    func holdAnswer(to network: PeerNetwork) -> Bool { heldAnswers.withLock { $0.hold(network) } }
+
+    /// How many answers to wrong tokens are held back.
+    var heldAnswerCount: Int { heldAnswers.withLock { $0.count } }
+
+    func releaseAnswer(to network: PeerNetwork) { heldAnswers.withLock { $0.release(network) } }
 
     /// Closes all connections; they are closed once their loops have come to it. From any thread.
     func abandonConnections(_ reason: StaticString) {
@@ -120,7 +153,7 @@ final class ServerContext: Sendable {
     func closeConnections(within time: Duration, timer loop: EventLoop) async {
         let all = connections.withLock { state in
             state.isOver = true
-            return Array(state.all.values)
+            return state.table.all
         }
         for connection in all { connection.shutDown() }
         loop.execute { [self] in
@@ -130,15 +163,15 @@ final class ServerContext: Sendable {
         }
         await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
             let isDone = connections.withLock { state in
-                if !state.all.isEmpty { state.waiter = continuation }
-                return state.all.isEmpty
+                if !state.table.isEmpty { state.waiter = continuation }
+                return state.table.isEmpty
             }
             if isDone { continuation.resume() }
         }
     }
 
     private struct Connections {
-        var all: [ObjectIdentifier: Connection] = [:]
+        var table: ConnectionTable<Connection>
         /// The server ends: no further one is taken.
         var isOver = false
         var waiter: CheckedContinuation<Void, Never>?

@@ -1,3 +1,4 @@
+internal import ExecModel
 internal import Kernel
 
 /// The server's log: a constant message and key=value fields a line, to stderr or wherever it is
@@ -97,23 +98,12 @@ public struct ServerLog: Sendable {
             case "\"": result += "\\\""
             case "\\": result += "\\\\"
             case "\n": result += "\\n"
-            // Of Unicode too: a terminal takes U+009B for an escape sequence's beginning.
-            case _ where scalar.properties.isControlOrLineEnd:
-                let digits = String(scalar.value, radix: 16)
-                result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+            // A terminal takes U+009B for an escape sequence's beginning, and U+202E turns a line around.
+            case _ where scalar.isInvisible: result += scalar.jsonEscape
             default: result.unicodeScalars.append(scalar)
             }
         }
         return result + "\""
-    }
-}
-
-extension Unicode.Scalar.Properties {
-    fileprivate var isControlOrLineEnd: Bool {
-        switch generalCategory {
-        case .control, .lineSeparator, .paragraphSeparator: true
-        default: false
-        }
     }
 }
 

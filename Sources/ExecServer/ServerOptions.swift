@@ -31,11 +31,17 @@ public struct ServerOptions: Sendable {
     public var onEvent: @Sendable (ServerEvent) -> Void = { _ in }
     /// The threads that do everything; 0: one for each processor, eight at most.
     public var loopCount = 0
-    /// The most connections at once; a further one is closed.
+    /// The most connections of TCP clients that have shown a token, and as many of Unix peers; a further
+    /// one gets RESOURCE_EXHAUSTED and is closed.
     public var connectionsMax = 10_000
+    /// The most TCP connections that have not shown a token yet: half of them from loopback addresses, and
+    /// a sixteenth from any other address. A further one closes the oldest of these.
+    public var unauthenticatedConnectionsMax = 1_024
+    /// What one identity may have over all its connections.
+    public var identityLimits = IdentityLimits()
     /// The most open calls on one connection; a further one gets RESOURCE_EXHAUSTED.
     public var streamsPerConnectionMax = 1_000
-    /// The most execs that one client (a user on a Unix socket, an address on TCP) may start in a
+    /// The most execs that one identity (a token, or the user behind a Unix socket) may start in a
     /// second, and twice as many at once after a rest; 0: no limit. A further one gets
     /// RESOURCE_EXHAUSTED. What joins a running exec is not counted.
     public var startsPerSecondMax = 10_000

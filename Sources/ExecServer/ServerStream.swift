@@ -20,6 +20,9 @@ protocol ServerStream: AnyObject {
     /// connection. Called again while it says `.more`; after `.output` not before that is written.
     func pull(into batch: OutgoingBatch, bytesMax: Int) -> StreamTurn
 
+    /// The tokens have changed: what the caller has lost the right to ends.
+    func reviewRights()
+
     /// The call is over, whoever ended it: let go of everything.
     func ended()
 }
@@ -41,5 +44,6 @@ extension ServerStream {
     var isToBeSeenOut: Bool { false }
     func halfClosed() {}
     func pull(into batch: OutgoingBatch, bytesMax: Int) -> StreamTurn { .idle }
+    func reviewRights() {}
     func ended() {}
 }

@@ -11,57 +11,86 @@ final class SessionStream: ServerStream, Wakeable, LoopTarget, @unchecked Sendab
     // Unchecked: what changes is touched on the connection's loop only; `wake` goes there first.
     private enum State {
         case awaitingStart
+        /// The exec is being started.
+        case starting
         case viewing(ExecViewer, View)
         case over
     }
 
     let id: UInt32
     private unowned let connection: Connection
+    private let caller: Caller
     private let loop: EventLoop
     private var state = State.awaitingStart
+    /// What waits until the exec was started; nil: nothing waits.
+    private var held: HeldRequests?
     /// Set before the first output.
     private var ready: Ready?
     private var stdin: StdinAccount?
 
-    init(id: UInt32, connection: Connection) {
+    init(id: UInt32, connection: Connection, caller: Caller) {
         self.id = id
         self.connection = connection
+        self.caller = caller
         loop = connection.loop
     }
 
     var isToBeSeenOut: Bool {
-        if case .viewing = state { return true }
-        return false
+        switch state {
+        case .starting, .viewing: true
+        case .awaitingStart, .over: false
+        }
     }
 
     func receive(_ payload: RawSpan) {
         do throws(ExecError) {
-            try handle(try decode(payload))
+            let request = try decode(payload)
+            guard held != nil else { return try handle(request) }
+            try hold(request, byteCount: payload.byteCount)
         } catch {
             connection.fail(id, error)
         }
     }
 
     func halfClosed() {
+        if held != nil {
+            held?.isHalfClosed = true
+            return
+        }
         switch state {
         case .awaitingStart:
             connection.fail(
                 id,
                 ExecError(.invalidArgument, "the stream ended before its Start message")
             )
+        case .starting: preconditionFailure("held before")
         case .viewing(let viewer, _):
             // No more from this client: if it was the last that could, the exec's stdin ends. Its token
             // may be worth less by now, or gone, and this stream with it.
-            let mayClose = connection.mayControl
+            let mayClose = caller.mayControl(viewer.instance.key)
             stdin?.leave(viewer.instance, closing: mayClose)
             stdin = nil
         case .over: break
         }
     }
 
+    func reviewRights() {
+        guard case .viewing(let viewer, _) = state else { return }
+        do throws(ExecError) {
+            try caller.authorize(.attach, on: .exec(viewer.instance.key))
+        } catch {
+            return connection.fail(id, error)
+        }
+        guard !caller.hasControl else { return }
+        // It looks on from here; others may end the exec's stdin without it.
+        stdin?.leave(viewer.instance, closing: false)
+        stdin = nil
+    }
+
     func ended() {
         let last = state
         state = .over
+        held = nil
         guard case .viewing(let viewer, _) = last else { return }
         stdin?.leave(viewer.instance, closing: false)
         stdin = nil
@@ -103,8 +132,8 @@ final class SessionStream: ServerStream, Wakeable, LoopTarget, @unchecked Sendab
             throw ExecError(.invalidArgument, "the first message must be Start")
         case (.detach, .viewing):
             connection.end(id, with: Frames.end(streamID: id))
-        case (.credit(let bytes), .viewing(let viewer, _)):
-            viewer.addCredit(bytes)
+        case (.credit(let bytes, let messages), .viewing(let viewer, _)):
+            viewer.addCredit(bytes, messages: messages)
             connection.markReady(id)
         case (let request, .viewing(let viewer, let view)):
             try checkControl(request, of: viewer.instance)
@@ -114,6 +143,16 @@ final class SessionStream: ServerStream, Wakeable, LoopTarget, @unchecked Sendab
             try control(viewer.instance, request)
         case (_, .over):
             break
+        case (_, .starting):
+            preconditionFailure("held before")
+        }
+    }
+
+    private func hold(_ request: SessionRequest, byteCount: Int) throws(ExecError) {
+        switch request {
+        case .start: throw ExecError(.invalidArgument, "a stream has one Start message")
+        case .detach: connection.end(id, with: Frames.end(streamID: id))
+        default: try held?.append(request, byteCount: byteCount)
         }
     }
 
@@ -133,7 +172,7 @@ final class SessionStream: ServerStream, Wakeable, LoopTarget, @unchecked Sendab
             try signal.check()
             // It may have ended just now: then the exit, which is on its way, is the answer.
             let target = Target.exec(instance.key)
-            try connection.audited(.signal, on: target) { (entry) throws(ExecError) in
+            try caller.audited(.signal, on: target) { (entry) throws(ExecError) in
                 do throws(ExecError) {
                     try connection.ask { (answered) throws(ExecError) in
                         try instance.signal(signal) { error in
@@ -158,11 +197,11 @@ final class SessionStream: ServerStream, Wakeable, LoopTarget, @unchecked Sendab
     private func admit(_ start: Start) throws(ExecError) {
         let action: Action = start.command == nil ? .attach : .start
         let target = Target.exec(container: start.containerID, exec: start.execID)
-        try connection.authorize(action, on: target)
+        try caller.authorize(action, on: target)
         var start = start
         // Not looked up again: one that is gone meanwhile would have ended this stream below us.
-        if !connection.hasControl { start.view.readOnly = true }
-        try connection.audited(action, on: target) { [start] (entry) throws(ExecError) in
+        if !caller.hasControl { start.view.readOnly = true }
+        try caller.audited(action, on: target) { [start] (entry) throws(ExecError) in
             try begin(start, entry)
         }
     }
@@ -172,15 +211,74 @@ final class SessionStream: ServerStream, Wakeable, LoopTarget, @unchecked Sendab
         _ request: SessionRequest,
         of instance: ExecInstance,
     ) throws(ExecError) {
-        guard !connection.mayControl, let action = Action(request) else { return }
-        try connection.authorize(action, on: .exec(instance.key))
+        guard !caller.mayControl(instance.key), let action = Action(request) else { return }
+        try caller.authorize(action, on: .exec(instance.key))
     }
 
     private func begin(_ start: Start, _ entry: AuditEntry) throws(ExecError) {
         let key = try ExecKey(container: start.containerID, exec: start.execID)
-        let (instance, joined) = try instance(key, start, entry)
+        let (instance, joined) = try instance(key, start)
+        state = .starting
+        held = HeldRequests()
+        let isStarting = instance.whenStarted { [self, loop] refusal in
+            loop.execute { [self] in started(instance, start, joined: joined, entry, refusal) }
+        }
+        if isStarting { return }
+        held = nil
+        try view(instance, start, joined: joined, entry)
+    }
+
+    /// The exec's start has come to its end.
+    private func started(
+        _ instance: ExecInstance,
+        _ start: Start,
+        joined: Bool,
+        _ entry: AuditEntry,
+        _ refusal: ExecError?,
+    ) {
+        guard case .starting = state else {
+            // The client has left meanwhile.
+            tell(entry, instance, start, joined: joined, refusal)
+            if !joined, refusal == nil { instance.starterLeft() }
+            return
+        }
+        do throws(ExecError) {
+            if let refusal { throw refusal }
+            // The token may have lost its right while the exec was being started.
+            try caller.authorize(.attach, on: .exec(instance.key))
+            var start = start
+            if !caller.hasControl { start.view.readOnly = true }
+            try view(instance, start, joined: joined, entry)
+        } catch {
+            entry.tell(error)
+            return connection.fail(id, error)
+        }
+        // After all who wait on this loop view the exec: none of them is to miss what comes now.
+        loop.execute { [self] in handleHeld() }
+    }
+
+    private func handleHeld() {
+        guard let held else { return }
+        self.held = nil
+        for request in held.all {
+            guard case .viewing = state else { return }
+            do throws(ExecError) {
+                try handle(request)
+            } catch {
+                return connection.fail(id, error)
+            }
+        }
+        if held.isHalfClosed, case .viewing = state { halfClosed() }
+    }
+
+    private func view(
+        _ instance: ExecInstance,
+        _ start: Start,
+        joined: Bool,
+        _ entry: AuditEntry,
+    ) throws(ExecError) {
         let attachment = try instance.attach(start.view, waker: self)
-        if start.command == nil { entry.tell("ok") }
+        tell(entry, instance, start, joined: joined)
         state = .viewing(attachment.viewer, start.view)
         var ready = Ready(
             info: attachment.info,
@@ -200,29 +298,59 @@ final class SessionStream: ServerStream, Wakeable, LoopTarget, @unchecked Sendab
         connection.markReady(id)
     }
 
+    /// Writes down what came of a Start.
+    private func tell(
+        _ entry: AuditEntry,
+        _ instance: ExecInstance,
+        _ start: Start,
+        joined: Bool,
+        _ refusal: ExecError? = nil,
+    ) {
+        if let refusal { return entry.tell(refusal) }
+        if start.command == nil { return entry.tell("ok") }
+        let isFailure = instance.exit?.reason == .startFailed
+        entry.tell(joined ? "joined" : isFailure ? "start_failed" : "started")
+    }
+
     private func instance(
         _ key: ExecKey,
         _ start: Start,
-        _ entry: AuditEntry,
     ) throws(ExecError) -> (ExecInstance, joined: Bool) {
         let context = connection.context
         guard let command = start.command else {
             return (try context.registry.instance(key), true)
         }
         try context.checkStarts()
-        // A repeated Start finds its exec, and starts nothing.
-        if (try? context.registry.instance(key)) == nil {
-            try context.countStart(of: StartLimiter.client(of: connection.peer))
+        // A repeated Start finds its exec, starts nothing, and counts for nothing.
+        let isNew = (try? context.registry.instance(key)) == nil
+        if isNew { try context.countStart(of: caller.identity) }
+        let account = caller.account
+        let charge = isNew ? try account.chargeExec(bytes: command.bytesAtStart) : nil
+        try account.beginStart()
+        let outcome: StartOutcome
+        do throws(ExecError) {
+            outcome = try context.registry.start(
+                key,
+                command,
+                onDisconnect: start.onDisconnect ?? OnDisconnect(),
+                host: context.host,
+                loop: loop,
+            )
+        } catch {
+            account.endStart()
+            throw error
         }
-        let outcome = try context.registry.start(
-            key,
-            command,
-            onDisconnect: start.onDisconnect ?? OnDisconnect(),
-            host: context.host,
-            loop: loop,
-        )
-        let isFailure = outcome.instance.exit?.reason == .startFailed
-        entry.tell(outcome.joined ? "joined" : isFailure ? "start_failed" : "started")
+        if outcome.joined {
+            account.endStart()
+        } else {
+            if let charge { outcome.instance.keep(charge) }
+            let bytesKept = command.bytesKept
+            let settle: @Sendable () -> Void = {
+                charge?.shrink(to: bytesKept)
+                account.endStart()
+            }
+            if !outcome.instance.whenStarted({ _ in settle() }) { settle() }
+        }
         return (outcome.instance, outcome.joined)
     }
 
@@ -240,7 +368,10 @@ final class SessionStream: ServerStream, Wakeable, LoopTarget, @unchecked Sendab
             self.ready = nil
             return tell(.ready(ready))
         }
-        if let credit = stdin?.takeGrant() { return tell(.stdinCredit(UInt64(credit))) }
+        if viewer.mayTell, let credit = stdin?.takeGrant() {
+            viewer.told()
+            return tell(.stdinCredit(UInt64(credit)))
+        }
         let chunks = batch.viewerBatch
         defer { chunks.removeAll() }
         switch viewer.pull(into: chunks, bytesMax: bytesMax) {

@@ -1,7 +1,7 @@
 internal import ExecCore
 internal import Kernel
 
-/// How often one client may start something: a bucket of tokens for each, as a value. What time it is
+/// How often one identity may start something: a bucket of tokens for each, as a value. What time it is
 /// is handed in.
 ///
 /// Bounded: it keeps `clientsMax` buckets at most. At that bound those that are full again go, and
@@ -40,7 +40,7 @@ struct StartLimiter {
             let milliseconds = (ahead - burst + 999_999) / 1_000_000
             throw ExecError(
                 .resourceExhausted,
-                "this client starts more than \(perSecond) execs a second; retry in "
+                "identity \(client) starts more than \(perSecond) execs a second; retry in "
                     + "\(milliseconds) ms"
             )
         }
@@ -51,14 +51,5 @@ struct StartLimiter {
         guard fullAt[client] == nil, fullAt.count >= Self.clientsMax else { return client }
         fullAt = fullAt.filter { $0.value > now }
         return fullAt.count < Self.clientsMax ? client : Self.others
-    }
-
-    /// Whom a connection's starts are counted for: the user behind a Unix socket, the address behind
-    /// TCP, so that more connections are not more starts.
-    static func client(of peer: String) -> String {
-        if peer.hasPrefix("unix:"), let user = peer.split(separator: ",").last {
-            return String(user)
-        }
-        return peer.lastIndex(of: ":").map { String(peer[..<$0]) } ?? peer
     }
 }

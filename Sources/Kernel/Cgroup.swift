@@ -1,3 +1,5 @@
+internal import Synchronization
+
 /// What cgroup v2 tells about a group.
 package struct CgroupState: Hashable, Sendable {
     /// A process is in it, or in a group below.
@@ -30,6 +32,8 @@ package final class Cgroup: Sendable {
     /// Nil: this machine has no cgroup v2, or not for us.
     let unified: Part?
     let v1: [Part]
+    /// `cgroup.kill` was written.
+    private let wasKilled = Atomic(false)
 
     init(unified: Part?, v1: [Part] = []) {
         precondition(unified != nil || !v1.isEmpty, "a cgroup has a directory")
@@ -40,7 +44,21 @@ package final class Cgroup: Sendable {
     /// Kills all that is in the group, whatever they start meanwhile. False: this kernel can't (before
     /// Linux 5.14, or cgroup v1): use `signal`, and again until nobody is left.
     package func kill() throws(Errno) -> Bool {
-        try order("1", "cgroup.kill")
+        wasKilled.store(true, ordering: .relaxed)
+        return try order("1", "cgroup.kill")
+    }
+
+    /// Whether a process must not be born in the group, but has to enter it. From Linux 6.14 on the kernel
+    /// kills a newborn where the group that it is born in, or its parent's, was once written `cgroup.kill`,
+    /// and the other was not as often.
+    var killsNewborns: Bool {
+        wasKilled.load(ordering: .relaxed)
+            || unified?.base.killsNewborns.load(ordering: .relaxed) == true
+    }
+
+    /// A process was killed when it was born in the group: so would others be in all groups of this base.
+    func noteNewbornsKilled() {
+        unified?.base.killsNewborns.store(true, ordering: .relaxed)
     }
 
     /// Makes all that is in the group stand still, or asks for it: `state` and a `CgroupWatch` tell when

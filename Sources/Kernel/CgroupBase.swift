@@ -1,21 +1,25 @@
-/// The group in which a process's groups are made, in one hierarchy: `<own group>/execstream.<pid>`.
+/// The group in which a process's groups are made, in one hierarchy:
+/// `<own group>/execstream.<pid>.<start>.<namespace>`, see `ServerMark`.
 ///
-/// The directory's lock is held for as long as this lives, and the kernel lets go of it however the
-/// process ends. So who gets the lock of such a group knows that nobody uses it: a pid alone would
-/// not tell, since it may be used again, or belong to another process namespace.
+/// The name tells whether the process still lives, to who looks from the same process namespace. The
+/// directory's lock tells it to the others: it is held for as long as this lives. Anybody may open the
+/// directory and hold the lock after that, so it only ever keeps a group from being ended.
 final class CgroupBase: Sendable {
     let own: CgroupDirectory
     let name: String
     let directory: CgroupDirectory
 
     /// Makes a base of this process's own; a name that is in use gets a number behind it.
-    init(in own: CgroupDirectory, pid: Int32) throws(Errno) {
+    init(in own: CgroupDirectory, mark: ServerMark) throws(Errno) {
+        let wanted = CgroupLeftover.name(of: mark)
         for attempt in 1...CgroupBase.attemptsMax {
-            let name = attempt == 1 ? "execstream.\(pid)" : "execstream.\(pid).\(attempt)"
+            let name = attempt == 1 ? wanted : "\(wanted).\(attempt)"
             do throws(Errno) {
                 let directory = try own.newSubgroup(name)
-                // Who cleans up may have had the lock first, and removed it.
-                guard try directory.lock(), directory.isThere else { continue }
+                // Somebody may have had the lock first, for no good reason: the name says enough.
+                _ = try? directory.lock()
+                // Who cleans up in another process namespace may have removed it.
+                guard directory.isThere else { continue }
                 self.own = own
                 self.name = name
                 self.directory = directory

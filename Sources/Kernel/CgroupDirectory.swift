@@ -1,11 +1,14 @@
 internal import CLinux
 internal import Glibc
+internal import Synchronization
 
 /// One group's directory, open: what is asked of it can't reach another group that was made later
 /// under the same name. Once the group is removed, its files are ENOENT.
 final class CgroupDirectory: Sendable {
     /// For messages, and for what must be named.
     let path: String
+    /// Of a base: whether processes are killed when they are born in a group below it.
+    let killsNewborns = Atomic(false)
     private let descriptor: Descriptor
     /// For tests: puts into a directory that was just made what the kernel would have put there.
     private let populate: (@Sendable (_ path: String) -> Void)?

@@ -2,27 +2,37 @@ internal import Glibc
 
 /// What the name of a group says about a server that made it.
 enum CgroupLeftover: Hashable {
-    /// It has execs: "execstream.<pid>" or "execstream.<pid>.<number>".
-    case base
+    /// It has execs: "execstream.<pid>.<start>.<namespace>", perhaps with ".<number>" behind it.
+    case base(ServerMark)
+    /// It has execs of an earlier version's: "execstream.<pid>" or "execstream.<pid>.<number>".
+    case unmarkedBase
     /// It has, or had, a server: "execstream.<pid>.server".
     case server
 
     static let serverSuffix = "server"
 
+    static func name(of mark: ServerMark) -> String {
+        "execstream.\(mark.text)"
+    }
+
     /// Nil: the name is somebody else's.
     init?(name: String) {
         let parts = name.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
             .map { Substring($0) }
-        guard (2...3).contains(parts.count), parts[0] == "execstream",
+        guard (2...5).contains(parts.count), parts[0] == "execstream",
             CgroupLeftover.isNumber(parts[1])
         else { return nil }
-        if parts.count == 2 || CgroupLeftover.isNumber(parts[2]) {
-            self = .base
-        } else if parts[2] == CgroupLeftover.serverSuffix {
+        if parts.count == 3, parts[2] == CgroupLeftover.serverSuffix {
             self = .server
-        } else {
-            return nil
+            return
         }
+        guard parts.dropFirst().allSatisfy({ CgroupLeftover.isNumber($0) }) else { return nil }
+        if parts.count <= 3 {
+            self = .unmarkedBase
+            return
+        }
+        guard let mark = ServerMark(parts[1...3].joined(separator: ".")) else { return nil }
+        self = .base(mark)
     }
 
     private static func isNumber(_ text: Substring) -> Bool {
@@ -35,9 +45,8 @@ extension Cgroups {
     /// Kills what servers left behind that were killed themselves, and removes their groups; answers
     /// how many processes that were. To be called at the start.
     ///
-    /// Touches only groups in our own ones, with names of our form, whose lock is free: a server has
-    /// it for as long as it lives, whatever its pid. Waits for those killed, at most `timeout`; what
-    /// has not ended by then is left to the next start.
+    /// Touches only groups in our own ones, with names of our form, whose server has ended. Waits for
+    /// those killed, at most `timeout`; what has not ended by then is left to the next start.
     package func removeLeftovers(atMost timeout: Duration = .seconds(2)) -> Int {
         let deadline = SystemClocks().now + timeout
         let leftovers = own.flatMap { Cgroups.leftovers(in: $0) }
@@ -52,7 +61,7 @@ extension Cgroups {
         return killed.count
     }
 
-    /// A base whose server is gone. Nobody else gets its lock for as long as this lives.
+    /// A base whose server is gone.
     private struct Leftover {
         let own: CgroupDirectory
         let name: String
@@ -62,17 +71,22 @@ extension Cgroups {
     private static func leftovers(in own: CgroupDirectory) -> [Leftover] {
         var found: [Leftover] = []
         for name in (try? own.subgroups()) ?? [] {
+            let hasEnded: Bool?
             switch CgroupLeftover(name: name) {
-            case .base:
-                guard let group = try? own.subgroup(name), (try? group.lock()) == true,
-                    group.isThere, !group.processes().contains(getpid())
-                else { continue }
-                found.append(Leftover(own: own, name: name, group: group))
+            case .base(let mark): hasEnded = mark.hasEnded
+            case .unmarkedBase: hasEnded = nil
             case .server:
                 // Refused where a server is in it.
                 try? own.removeSubgroup(name)
+                continue
             case nil: continue
             }
+            guard hasEnded != false, let group = try? own.subgroup(name),
+                // A server that can't be looked up has the lock for as long as it lives.
+                hasEnded == true || (try? group.lock()) == true,
+                group.isThere, !group.processes().contains(getpid())
+            else { continue }
+            found.append(Leftover(own: own, name: name, group: group))
         }
         return found
     }

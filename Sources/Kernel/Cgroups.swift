@@ -12,7 +12,7 @@ package final class Cgroups: Sendable {
     let v1: [String: CgroupDirectory]
     /// Our own groups in all hierarchies.
     let own: [CgroupDirectory]
-    private let pid: Int32
+    private let mark: ServerMark
     /// Held over the system calls that make what is made once: two must not make it.
     let once = Mutex(Once())
 
@@ -26,12 +26,12 @@ package final class Cgroups: Sendable {
     /// Finds this process's groups. Makes nothing but the base in the unified hierarchy, and never
     /// fails: where no group can be made, `make` says so.
     package convenience init() {
-        self.init(hierarchies: Cgroups.found(), pid: getpid())
+        self.init(hierarchies: Cgroups.found(), mark: .own())
     }
 
     init(
         hierarchies: [CgroupHierarchy],
-        pid: Int32,
+        mark: ServerMark,
         populate: (@Sendable (_ path: String) -> Void)? = nil,
     ) {
         var unified: Result<CgroupBase, Errno> = .failure(.notFound)
@@ -48,16 +48,16 @@ package final class Cgroups: Sendable {
             for controller in used { v1[controller] = own }
             if hierarchy.isUnified {
                 if (try? unified.get()) != nil { continue }
-                unified = Result { () throws(Errno) in try CgroupBase(in: own, pid: pid) }
+                unified = Result { () throws(Errno) in try CgroupBase(in: own, mark: mark) }
             }
             all.append(own)
         }
         self.unified = unified
         self.v1 = v1
         own = all
-        self.pid = pid
+        self.mark = mark
         if let base = try? unified.get() {
-            once.withLock { $0.controllers = UnifiedControllers(base: base, pid: pid) }
+            once.withLock { $0.controllers = UnifiedControllers(base: base, pid: mark.pid) }
         }
     }
 
@@ -175,7 +175,7 @@ extension Cgroups {
         return try once.withLock { once throws(Errno) in
             if once.isClosed { throw .notFound }
             if let base = once.v1Bases[own.path] { return base }
-            let base = try CgroupBase(in: own, pid: pid)
+            let base = try CgroupBase(in: own, mark: mark)
             once.v1Bases[own.path] = base
             return base
         }

@@ -90,8 +90,12 @@ extension Errno {
     package static let notSupported = Errno(EOPNOTSUPP)
     /// EADDRINUSE.
     package static let addressInUse = Errno(EADDRINUSE)
+    /// ETIMEDOUT.
+    package static let timedOut = Errno(ETIMEDOUT)
     /// ECONNREFUSED.
     package static let connectionRefused = Errno(ECONNREFUSED)
+    /// ELOOP: a symbolic link where there must be none, or too many.
+    package static let linkLoop = Errno(ELOOP)
     /// ENOSYS.
     package static let notImplemented = Errno(ENOSYS)
 }

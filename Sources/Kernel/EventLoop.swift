@@ -26,8 +26,8 @@ package final class EventLoop: Sendable {
     nonisolated(unsafe) var turnStart = Instant(nanoseconds: 0)
     nonisolated(unsafe) private(set) var hasEnded = false
     nonisolated(unsafe) private var batch: [Mailbox.Letter] = []
-    /// The first of these that has not run.
-    nonisolated(unsafe) private var nextLetter = 0
+    /// The first of these that has not run: above 0 only where a turn has left some.
+    nonisolated(unsafe) private var firstLetter = 0
     nonisolated(unsafe) private let events: UnsafeMutableBufferPointer<epoll_event>
     nonisolated(unsafe) private let scratchBuffer: UnsafeMutableRawBufferPointer
 
@@ -193,7 +193,7 @@ extension EventLoop {
         if let deadline = timers.nextDeadline {
             timeout = max(0, (deadline - SystemClocks().now).wholeNanoseconds)
         }
-        if nextLetter < batch.count { timeout = 0 }
+        if firstLetter > 0 { timeout = 0 }
         if timeout != 0, !mailbox.withLock({ $0.fallAsleep() }) { timeout = 0 }
         let count = el_epoll_wait(
             epoll.number,
@@ -216,29 +216,37 @@ extension EventLoop {
     }
 
     private func runLetters(passes: Int, untilTurnEnd: Bool = false) {
+        // Taken out while they run: each look into the loop's own state costs something.
+        var letters: [Mailbox.Letter] = []
+        swap(&letters, &batch)
+        var next = firstLetter
+        defer {
+            firstLetter = next
+            swap(&letters, &batch)
+        }
         var hasRunSome = false
         for pass in 0..<passes {
             // Handlers have handed over something again: the descriptors may have waited long enough.
             if untilTurnEnd, pass > 1, isTurnOver { return }
-            if batch.isEmpty { mailbox.withLock { $0.collect(into: &batch) } }
-            if batch.isEmpty { return }
-            while nextLetter < batch.count {
+            if letters.isEmpty { mailbox.withLock { $0.collect(into: &letters) } }
+            if letters.isEmpty { return }
+            while next < letters.count {
                 // So many may have been posted at once that the rest has to wait, too.
-                if untilTurnEnd, nextLetter > 0, nextLetter % EventLoop.lettersPerClock == 0,
-                    isTurnOver, hasRunSome
+                if untilTurnEnd, hasRunSome, next % EventLoop.lettersPerClock == 0, next > 0,
+                    isTurnOver
                 {
                     return
                 }
-                let letter = batch[nextLetter]
-                nextLetter += 1
+                let letter = letters[next]
+                next += 1
                 hasRunSome = true
                 switch letter {
                 case .job(let job): job()
                 case .wake(let target): target.woken()
                 }
             }
-            batch.removeAll(keepingCapacity: true)
-            nextLetter = 0
+            letters.removeAll(keepingCapacity: true)
+            next = 0
         }
     }
 

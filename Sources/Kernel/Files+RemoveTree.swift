@@ -9,6 +9,11 @@ extension Files {
         try removeEntry(path, in: AT_FDCWD, depth: 0)
     }
 
+    /// As above, for a name in an open directory.
+    static func removeTree(_ name: String, in directory: Int32) throws(Errno) {
+        try removeEntry(name, in: directory, depth: 0)
+    }
+
     /// Each level holds a descriptor, so the depth is bounded: ENAMETOOLONG.
     private static let depthMax = 64
 

@@ -82,6 +82,13 @@ package enum Files {
             && status.st_mode & S_IFMT == S_IFDIR
     }
 
+    /// Whether the path leads to a regular file.
+    package static func isRegularFile(_ path: String) -> Bool {
+        var status = stat()
+        return (try? check(path)) != nil && stat(path, &status) == 0
+            && status.st_mode & S_IFMT == S_IFREG
+    }
+
     /// Renames in one step, over what has the new name.
     package static func rename(_ old: String, to new: String) throws(Errno) {
         try check(old)
@@ -138,6 +145,19 @@ package enum Files {
     package static func lockExclusively(_ file: borrowing Descriptor) throws(Errno) -> Bool {
         let number = file.number
         return try SystemCall.unlessBlocked { posix(flock(number, LOCK_EX | LOCK_NB)) } != nil
+    }
+
+    /// As above, and tries again while somebody else has it, at most for `timeout`.
+    package static func lockExclusively(
+        _ file: borrowing Descriptor,
+        atMost timeout: Duration,
+    ) throws(Errno) -> Bool {
+        let deadline = SystemClocks().now + timeout
+        while true {
+            if try lockExclusively(file) { return true }
+            if SystemClocks().now >= deadline { return false }
+            usleep(10_000)
+        }
     }
 
     /// Swift would cut the path at a NUL byte, and another file would be meant.

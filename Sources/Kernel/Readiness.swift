@@ -14,12 +14,16 @@ package struct Interest: OptionSet, Hashable, Sendable {
     package static let writable = Interest(rawValue: 2)
     /// A file of the kernel's says something else than when it was read last: EPOLLPRI.
     package static let changed = Interest(rawValue: 4)
+    /// The peer has closed its side, or all of it: EPOLLRDHUP. Reading would tell it too; this is for
+    /// a socket that is not read for a while.
+    package static let peerClosed = Interest(rawValue: 8)
 
     var events: UInt32 {
         var events: UInt32 = 0
         if contains(.readable) { events |= EPOLLIN.rawValue }
         if contains(.writable) { events |= EPOLLOUT.rawValue }
         if contains(.changed) { events |= EPOLLPRI.rawValue }
+        if contains(.peerClosed) { events |= EPOLLRDHUP.rawValue }
         return events
     }
 }
@@ -42,6 +46,8 @@ package struct Readiness: OptionSet, Hashable, Sendable {
     package static let error = Readiness(rawValue: 8)
     /// The file says something else than when it was read last, which ends this; or it is gone.
     package static let changed = Readiness(rawValue: 16)
+    /// The peer has closed its side. What it sent before can still be read.
+    package static let peerClosed = Readiness(rawValue: 32)
 
     /// What of the kernel's `events` concerns a handler with `interest`. A hang-up or an error also
     /// counts as what the handler waits for, since the read or write is what tells which it is.
@@ -56,6 +62,9 @@ package struct Readiness: OptionSet, Hashable, Sendable {
         }
         if interest.contains(.changed), events & EPOLLPRI.rawValue != 0 {
             readiness.insert(.changed)
+        }
+        if interest.contains(.peerClosed), events & EPOLLRDHUP.rawValue | broken != 0 {
+            readiness.insert(.peerClosed)
         }
         if events & EPOLLHUP.rawValue != 0 { readiness.insert(.hangUp) }
         if events & EPOLLERR.rawValue != 0 { readiness.insert(.error) }

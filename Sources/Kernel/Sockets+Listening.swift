@@ -46,7 +46,8 @@ extension Sockets {
         // others could connect, and the process's umask stays alone.
         fchmod(socket.number, 0o600)
         // Held until it listens: a second server must not take the file for a stale one meanwhile.
-        let lock = lockDirectory(of: path)
+        let lock = try lock(path, for: address)
+        defer { lock.remove() }
         do throws(SocketFailure) {
             try bind(socket, to: raw, for: address)
         } catch  where error.errno == .addressInUse {
@@ -54,19 +55,33 @@ extension Sockets {
             try bind(socket, to: raw, for: address)
         }
         try listen(socket, backlog: backlog, for: address)
-        lock?.close()
         return Listening(address: address, descriptor: socket)
     }
 
-    /// Best effort: some file systems have no such locks.
-    private static func lockDirectory(of path: String) -> Descriptor? {
-        guard let parent = Files.parent(of: path) else { return nil }
-        let number = el_open(parent, O_RDONLY | O_DIRECTORY, 0)
-        if number < 0 { return nil }
-        let directory = Descriptor(owning: number)
-        _ = try? SystemCall.value { posix(flock(number, LOCK_EX)) }
-        return directory
+    private static func lock(
+        _ path: String,
+        for address: SocketAddress,
+    ) throws(SocketFailure) -> LockFile {
+        let name = "\(path).lock"
+        do throws(Errno) {
+            if let lock = try LockFile(name, atMost: lockTime) { return lock }
+        } catch {
+            let detail =
+                error == .notPermitted
+                ? "the lock file \(name) is not a file of this user's alone; remove it"
+                : "the lock file \(name) can't be made"
+            throw SocketFailure(step: .bind, errno: error, address: address, detail: detail)
+        }
+        throw SocketFailure(
+            step: .bind,
+            errno: .addressInUse,
+            address: address,
+            detail: "another process holds the lock file \(name)",
+        )
     }
+
+    /// Nobody holds the lock longer than it takes to bind.
+    private static let lockTime = Duration.seconds(2)
 
     /// Removes a socket file that nobody answers on; throws for anything else.
     private static func removeStale(

@@ -1,5 +1,3 @@
-internal import CLinux
-
 /// How a process is made.
 package enum SpawnMethod: Hashable, Sendable {
     /// By clone, and by fork where the kernel refuses that.
@@ -8,10 +6,52 @@ package enum SpawnMethod: Hashable, Sendable {
     case fork
 }
 
+/// Who keeps count of the children that are made by starts. Any thread.
+package protocol SpawnObserver: Sendable {
+    /// A child is about to be made, and its number not known.
+    func startBegins()
+    /// It was made, and this is its number; nil: it was not. No time passes in between but the kernel's.
+    func startEnds(_ pid: Int32?)
+    /// A child whose start has failed has been collected.
+    func collected(_ pid: Int32)
+}
+
+/// What becomes stdin, stdout and stderr of a program: kept until it runs, since a start may have to be
+/// made again.
+package struct StandardDescriptors: ~Copyable, Sendable {
+    let stdin: Descriptor
+    let stdout: Descriptor?
+    let stderr: Descriptor?
+
+    /// One for each.
+    package init(
+        stdin: consuming Descriptor,
+        stdout: consuming Descriptor,
+        stderr: consuming Descriptor,
+    ) {
+        self.stdin = stdin
+        self.stdout = consume stdout
+        self.stderr = consume stderr
+    }
+
+    /// The same for all three.
+    package init(all: consuming Descriptor) {
+        stdin = all
+        stdout = nil
+        stderr = nil
+    }
+
+    var numbers: (Int32, Int32, Int32) {
+        let first = stdin.number
+        return (first, stdout.lend { $0.number } ?? first, stderr.lend { $0.number } ?? first)
+    }
+}
+
 /// Starts programs.
 package enum Spawn {
-    /// Starts a program with these three descriptors, which stay the caller's. Returns when it runs,
-    /// or throws when it doesn't; never anything in between. Any thread.
+    /// Starts a program with these three descriptors, which stay the caller's. Blocks the thread until it
+    /// runs, or throws why it doesn't; never anything in between. Any thread that may wait: see
+    /// `PendingSpawn` for those that may not.
     ///
     /// With a `cgroup` no instruction of the program runs outside of it, and what it starts is in it.
     package static func start(
@@ -23,96 +63,33 @@ package enum Spawn {
         method: SpawnMethod = .automatic,
     ) throws(SpawnFailure) -> ChildProcess {
         if let problem = request.argumentProblem { throw SpawnFailure(argumentProblem: problem) }
-        let candidates = request.candidates
-        let result = call(
-            request,
-            candidates: candidates,
-            standard: (stdin.number, stdout.number, stderr.number),
-            cgroup: cgroup,
-            method: method,
-        )
-        if result.step == 0 {
-            return ChildProcess(pid: result.pid, pidfd: Descriptor(owning: result.pidfd))
-        }
-        guard let step = SpawnFailure.Step(rawValue: result.step) else {
-            preconditionFailure("a start reports one of its steps, not \(result.step)")
-        }
-        let index = Int(result.candidate)
-        throw SpawnFailure(
-            step: step,
-            errno: Errno(result.error),
-            exists: result.exists != 0,
-            path: candidates.indices.contains(index) ? candidates[index] : nil,
-            of: request,
-        )
-    }
-
-    private static func call(
-        _ request: SpawnRequest,
-        candidates: [String],
-        standard: (Int32, Int32, Int32),
-        cgroup: Cgroup?,
-        method: SpawnMethod,
-    ) -> el_spawn_result {
-        let paths = CStrings(candidates)
-        let argv = CStrings(request.argv)
-        let environment = CStrings(request.environment)
-        let directory = CStrings(request.workingDirectory.map { [$0] } ?? [])
-        let limits = request.resourceLimits.map {
-            el_spawn_limit(resource: $0.resource, soft: $0.soft, hard: $0.hard)
-        }
-        var c = el_spawn_request()
-        c.candidates = UnsafePointer(paths.pointers)
-        c.argv = UnsafePointer(argv.pointers)
-        c.environment = UnsafePointer(environment.pointers)
-        c.directory = UnsafePointer(directory.pointers[0])
-        c.standard = standard
-        if request.controllingTerminal { c.flags |= UInt32(EL_SPAWN_CONTROLLING_TERMINAL) }
-        if method == .fork { c.flags |= UInt32(EL_SPAWN_BY_FORK) }
-        if let user = request.user {
-            c.flags |= UInt32(EL_SPAWN_CHANGE_USER)
-            c.uid = user.uid
-            c.gid = user.gid
-        }
-        // The directories stay open for as long as the group is here.
-        return withExtendedLifetime(cgroup) {
-            c.cgroup = cgroup?.unified?.directory.number ?? -1
-            return call(
-                &c,
-                limits: limits,
-                groups: request.user?.groups ?? [],
-                v1Cgroups: cgroup?.v1.map(\.directory.number) ?? [],
+        let memory = SpawnMemory(request)
+        var wasKilledAtBirth = false
+        while true {
+            let attempt = try SpawnAttempt(
+                memory,
+                standard: (stdin.number, stdout.number, stderr.number),
+                cgroup: cgroup,
+                entersCgroup: wasKilledAtBirth || cgroup?.killsNewborns == true,
+                method: method,
+                observer: nil,
             )
-        }
-    }
-
-    private static func call(
-        _ c: inout el_spawn_request,
-        limits: [el_spawn_limit],
-        groups: [UInt32],
-        v1Cgroups: [Int32],
-    ) -> el_spawn_result {
-        var result = el_spawn_result()
-        #if DEBUG
-            if let fault = Faults.due(#fileID, #line) {
-                result.step = SpawnFailure.Step.clone.rawValue
-                result.error = fault
-                return result
+            attempt.waitForReport()
+            guard let verdict = attempt.takeVerdict() else {
+                preconditionFailure("a report that can be read is at its end")
             }
-        #endif
-        limits.withUnsafeBufferPointer { limits in
-            groups.withUnsafeBufferPointer { groups in
-                v1Cgroups.withUnsafeBufferPointer { v1Cgroups in
-                    c.limits = limits.baseAddress
-                    c.limit_count = limits.count
-                    c.groups = groups.baseAddress
-                    c.group_count = groups.count
-                    c.v1_cgroups = v1Cgroups.baseAddress
-                    c.v1_cgroup_count = v1Cgroups.count
-                    el_spawn(&c, &result)
-                }
+            if case .runs = verdict {
+                // One with a memory limit may have been killed for that.
+                if wasKilledAtBirth, !request.hasMemoryLimit { cgroup?.noteNewbornsKilled() }
+                return attempt.takeProcess()
+            }
+            attempt.waitForEnd()
+            switch verdict {
+            case .unborn where attempt.isBornInCgroup: wasKilledAtBirth = true
+            case .unborn: throw SpawnFailure(unborn: memory)
+            case .failed(let failure): throw failure
+            case .runs: preconditionFailure("returned above")
             }
         }
-        return result
     }
 }

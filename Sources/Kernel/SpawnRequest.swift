@@ -50,6 +50,11 @@ package struct SpawnRequest: Sendable {
     package var resourceLimits: [ResourceLimit]
     /// Stdin is a terminal's inner side, and becomes the session's controlling terminal.
     package var controllingTerminal: Bool
+    /// It is started into a cgroup that limits its memory. The kernel kills all who share the memory of a
+    /// process that exceeds such a limit, so its child gets a copy of this process's memory.
+    package var hasMemoryLimit = false
+    /// For tests: before this step the child waits until the descriptor can be read.
+    var hang: (step: SpawnFailure.Step, descriptor: Int32)?
 
     package init(
         argv: [String],

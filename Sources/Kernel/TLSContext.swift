@@ -79,19 +79,50 @@ package final class TLSContext: @unchecked Sendable {
 
     private func use(_ identity: TLSIdentity) throws(TLSFailure) {
         let (certificate, key) = (identity.certificateFile, identity.keyFile)
+        try Self.checkFile("the certificate", certificate)
         ERR_clear_error()
         guard SSL_CTX_use_certificate_chain_file(raw, certificate) == 1 else {
             throw Self.unusable("the certificate", certificate)
         }
-        guard SSL_CTX_use_PrivateKey_file(raw, key, SSL_FILETYPE_PEM) == 1,
-            SSL_CTX_check_private_key(raw) == 1
-        else { throw Self.unusable("the key", key) }
+        try use(key: key)
     }
 
+    /// The key is a secret: it is read as one, and OpenSSL is handed the bytes.
+    private func use(key path: String) throws(TLSFailure) {
+        var bytes: [UInt8]
+        do throws(PrivateFileError) {
+            bytes = try Files.readPrivate(path, max: Self.keyBytesMax)
+        } catch {
+            throw TLSFailure(message: "the key '\(path)' can't be used: \(error)")
+        }
+        defer { for index in bytes.indices { bytes[index] = 0 } }
+        let isUsed = bytes.withUnsafeBytes { bytes -> Bool in
+            let source = BIO_new_mem_buf(bytes.baseAddress, Int32(bytes.count))
+            defer { BIO_free(source) }
+            // Without the callback a key with a passphrase would have OpenSSL ask for that on the terminal.
+            guard let key = PEM_read_bio_PrivateKey(source, nil, { _, _, _, _ in -1 }, nil) else {
+                return false
+            }
+            defer { EVP_PKEY_free(key) }
+            return SSL_CTX_use_PrivateKey(raw, key) == 1 && SSL_CTX_check_private_key(raw) == 1
+        }
+        guard isUsed else { throw Self.unusable("the key", path) }
+    }
+
+    private static let keyBytesMax = 1 << 20
+
     private func trust(_ caFile: String) throws(TLSFailure) {
+        try Self.checkFile("the CA file", caFile)
         ERR_clear_error()
         guard SSL_CTX_load_verify_file(raw, caFile) == 1 else {
             throw Self.unusable("the CA file", caFile)
+        }
+    }
+
+    /// OpenSSL opens files as they come, and would wait for the other end of a FIFO.
+    private static func checkFile(_ what: String, _ path: String) throws(TLSFailure) {
+        guard Files.isRegularFile(path) || !Files.exists(path) else {
+            throw TLSFailure(message: "\(what) '\(path)' can't be used: it is not a regular file")
         }
     }
 

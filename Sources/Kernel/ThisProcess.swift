@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Glibc
 
 /// The process that this code runs in.
@@ -11,6 +12,21 @@ package enum ThisProcess {
         for number: Int32 in 0...2 where fcntl(number, F_GETFD) == -1 {
             // Gets the lowest number that is free, which is this one.
             guard open("/dev/null", O_RDWR) >= 0 else { return }
+        }
+    }
+
+    /// Has a crash end the process without a report: the one of Swift's runtime prints memory, and so
+    /// secrets, to stderr. The runtime has set its handlers before `main`; what was ignored stays so.
+    package static func forgoCrashReports() {
+        for signal in [SIGQUIT, SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGTRAP] {
+            var action = sigaction()
+            guard sigaction(signal, nil, &action) == 0 else { continue }
+            let isIgnored = withUnsafeBytes(of: action.__sigaction_handler) { handler in
+                handler.loadUnaligned(as: UInt.self) == 1
+            }
+            if isIgnored { continue }
+            action = sigaction()
+            sigaction(signal, &action, nil)
         }
     }
 

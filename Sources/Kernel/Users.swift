@@ -6,11 +6,26 @@ package struct UserLookupError: Error, Hashable, Sendable, CustomStringConvertib
     package var description: String { message }
 }
 
-/// The machine's users.
+/// A user as a process is started for it, with what its environment tells.
+package struct UserAccount: Hashable, Sendable {
+    package var ids: UserIDs
+    /// Nil: the number has no account.
+    package var name: String?
+    /// "/" where there is no account.
+    package var home: String
+    package var shell: String
+}
+
+/// The machine's users. All of this may hang in a name service, so it must not be asked on a loop.
 package enum Users {
-    /// Whom "name", "uid", "name:group" or "uid:gid" means. A known user brings its own groups,
+    /// The numbers of whom "name", "uid", "name:group" or "uid:gid" means. A known user brings its own groups,
     /// unless a group is named: then it has that one only. A number nobody has needs a group.
     package static func lookup(_ text: String) throws(UserLookupError) -> UserIDs {
+        try find(text).ids
+    }
+
+    /// As `lookup`, with what else is known of the user.
+    package static func find(_ text: String) throws(UserLookupError) -> UserAccount {
         let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
         guard let user = parts.first, !user.isEmpty, parts.count == 1 || !parts[1].isEmpty,
             !text.utf8.contains(0)
@@ -27,7 +42,7 @@ package enum Users {
             guard let gid = UInt32(parts[1]) ?? group(String(parts[1])), gid != .max else {
                 throw UserLookupError(message: "there is no group '\(parts[1])'")
             }
-            return UserIDs(uid: uid, gid: gid, groups: [gid])
+            return UserAccount(UserIDs(uid: uid, gid: gid, groups: [gid]), account)
         }
         guard let account else {
             throw UserLookupError(
@@ -35,13 +50,18 @@ package enum Users {
                     "there is no user with the number \(uid): name a group too, as in \(uid):\(uid)"
             )
         }
-        return UserIDs(uid: uid, gid: account.gid, groups: groups(of: account))
+        return UserAccount(
+            UserIDs(uid: uid, gid: account.gid, groups: groups(of: account)),
+            account
+        )
     }
 
-    private struct Account {
+    fileprivate struct Account {
         let name: String
         let uid: UInt32
         let gid: UInt32
+        let home: String
+        let shell: String
     }
 
     private static let bufferBytesMax = 1 << 20
@@ -60,6 +80,8 @@ package enum Users {
                 name: String(cString: name),
                 uid: found.pointee.pw_uid,
                 gid: found.pointee.pw_gid,
+                home: found.pointee.pw_dir.map { String(cString: $0) } ?? "",
+                shell: found.pointee.pw_shell.map { String(cString: $0) } ?? "",
             )
         }
     }
@@ -105,5 +127,15 @@ package enum Users {
             count = max(count, capacity * 2)
         }
         return [account.gid]
+    }
+}
+
+extension UserAccount {
+    fileprivate init(_ ids: UserIDs, _ account: Users.Account?) {
+        self.ids = ids
+        name = account?.name
+        // As login(1) has it for those that are empty.
+        home = account.map(\.home).flatMap { $0.isEmpty ? nil : $0 } ?? "/"
+        shell = account.map(\.shell).flatMap { $0.isEmpty ? nil : $0 } ?? "/bin/sh"
     }
 }

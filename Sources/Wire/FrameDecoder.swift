@@ -19,6 +19,9 @@ package struct FrameDecoder: Sendable {
     /// A frame has begun and not ended: if the peer goes away now, it did so in the middle.
     package var isMidFrame: Bool { !gathered.isEmpty || skipped != nil }
 
+    /// The bytes that are held of a frame that has arrived in part.
+    package var gatheredBytes: Int { gathered.count }
+
     /// The memory that is held for a frame in pieces.
     var gatheredCapacity: Int { gathered.capacity }
 

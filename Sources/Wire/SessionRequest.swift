@@ -13,8 +13,8 @@ package enum SessionRequest: Hashable, Sendable {
     case closeStdin
     /// A signal for the exec.
     case signal(SignalRequest)
-    /// So many more bytes of output the client will take.
-    case credit(UInt64)
+    /// So many more bytes of output, and messages, the client will take.
+    case credit(UInt64, chunks: UInt64 = 0)
     /// The client leaves: its stream ends, and nothing else does.
     case detach
 }
@@ -77,7 +77,8 @@ extension SessionRequest: TopMessage {
         case EXECSTREAM__V1__SESSION_REQUEST__MSG_SIGNAL:
             self = .signal(try SignalRequest.required(raw.signal, "Signal"))
         case EXECSTREAM__V1__SESSION_REQUEST__MSG_CREDIT:
-            self = .credit(try Credit.required(raw.credit, "Credit").bytes)
+            let credit = try Credit.required(raw.credit, "Credit")
+            self = .credit(credit.bytes, chunks: credit.chunks)
         case EXECSTREAM__V1__SESSION_REQUEST__MSG_DETACH:
             self = .detach
         default:
@@ -102,9 +103,9 @@ extension SessionRequest: TopMessage {
         case .signal(let signal):
             raw.msg_case = EXECSTREAM__V1__SESSION_REQUEST__MSG_SIGNAL
             raw.signal = arena.message(signal)
-        case .credit(let bytes):
+        case .credit(let bytes, let chunks):
             raw.msg_case = EXECSTREAM__V1__SESSION_REQUEST__MSG_CREDIT
-            raw.credit = arena.message(Credit(bytes: bytes))
+            raw.credit = arena.message(Credit(bytes: bytes, chunks: chunks))
         case .detach:
             raw.msg_case = EXECSTREAM__V1__SESSION_REQUEST__MSG_DETACH
             raw.detach = arena.message(Detach())
@@ -134,18 +135,27 @@ extension Start: MessageValue {
     }
 }
 
-/// So many more bytes may be sent.
+/// So many more bytes may be sent, and for output so many more messages.
 struct Credit: MessageValue {
     var bytes: UInt64
+    var chunks: UInt64 = 0
 
     typealias Raw = Execstream__V1__Credit
     static var initialize: (UnsafeMutablePointer<Raw>?) -> Void { execstream__v1__credit__init }
 
-    init(bytes: UInt64) { self.bytes = bytes }
+    init(bytes: UInt64, chunks: UInt64 = 0) {
+        self.bytes = bytes
+        self.chunks = chunks
+    }
 
-    init(raw: UnsafePointer<Raw>) { bytes = raw.pointee.bytes }
+    init(raw: UnsafePointer<Raw>) {
+        self.init(bytes: raw.pointee.bytes, chunks: raw.pointee.chunks)
+    }
 
-    func fill(_ raw: inout Raw, in arena: inout MessageArena) { raw.bytes = bytes }
+    func fill(_ raw: inout Raw, in arena: inout MessageArena) {
+        raw.bytes = bytes
+        raw.chunks = chunks
+    }
 }
 
 /// The message that says it by being there.

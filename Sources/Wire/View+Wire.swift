@@ -11,6 +11,7 @@ extension View: MessageValue {
         from = From(raw)
         slow = SlowPolicy(rawValue: Int32(bitPattern: raw.slow.rawValue)) ?? .unspecified
         windowBytes = raw.window_bytes
+        windowChunks = raw.window_chunks
         readOnly = raw.read_only != 0
         noFollow = raw.no_follow != 0
     }
@@ -19,6 +20,7 @@ extension View: MessageValue {
         from.fill(&raw)
         raw.slow = Execstream__V1__SlowPolicy(UInt32(bitPattern: slow.rawValue))
         raw.window_bytes = windowBytes
+        raw.window_chunks = windowChunks
         raw.read_only = readOnly.raw
         raw.no_follow = noFollow.raw
     }

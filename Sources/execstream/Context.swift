@@ -75,7 +75,7 @@ final class Context {
     /// that very server only, whatever the address is: to others it is a secret that is not theirs.
     func token() throws(ExecError) -> ClientToken {
         if let path = arguments.value("token-file") {
-            do throws(Errno) {
+            do throws(PrivateFileError) {
                 return .given(try TokenFile.read(path))
             } catch {
                 throw ExecError(.invalidArgument, "can't read the token file '\(path)': \(error)")

@@ -27,6 +27,13 @@ struct ServeSettings {
             listen: listen.isEmpty
                 ? [context.defaults.listenAddress(stateDirectory: state)] : listen
         )
+        try Self.read("start-time", arguments, into: &server.processes.startTime)
+        guard server.processes.startTime > .zero else {
+            throw Failure(
+                UsageError("--start-time: it must be more than nothing"),
+                command: "serve"
+            )
+        }
         try Self.read("keepalive", arguments, into: &server.keepaliveTime)
         guard (.seconds(1)...ServerOptions.keepaliveTimeMax).contains(server.keepaliveTime) else {
             throw Failure(UsageError("--keepalive: it must be from 1s to 9h"), command: "serve")

@@ -5,6 +5,8 @@
 internal import Glibc
 internal import Kernel
 
+// Before anything secret is in memory.
+ThisProcess.forgoCrashReports()
 // Before anything is opened.
 ThisProcess.completeStandardDescriptors()
 let words = Array(CommandLine.arguments.dropFirst())

@@ -173,7 +173,7 @@ import Wire
                 peer.send(SessionResponse.gap(Self.gap), on: id)
             } else if case .request(.execList, _, let id) = event {
                 peer.respond(ExecListResponse(execs: []), on: id)
-            } else if case (.credit(let bytes), let id)? = event.session {
+            } else if case (.credit(let bytes, _), let id)? = event.session {
                 credits.add(bytes)
                 guard credits.all.count == 1 else { return }
                 peer.send(Self.exit(last: 300, out: 200_000, err: 0), on: id)

@@ -11,9 +11,9 @@ import Wire
         #expect(window.consumed(500_000) == false)
         #expect(window.consumed(100_000) == true)
         #expect(window.consumed(1000) == false)
-        #expect(window.takeCredit() == 601_000)
-        #expect(window.takeCredit() == 0)
-        #expect(window.unconsumedBytes == 99_000)
+        #expect(window.takeCredit() == .init(bytes: 601_000))
+        #expect(window.takeCredit() == .init())
+        #expect(window.unconsumed.bytes == 99_000)
     }
 
     @Test(arguments: [1, 1000, 65536, 65537, 100_000, 200_000])
@@ -26,8 +26,8 @@ import Wire
                 try window.delivered(chunk)
                 allowance -= chunk
             }
-            while window.unconsumedBytes > 0 {
-                if window.consumed(chunk) { allowance += Int(window.takeCredit()) }
+            while window.unconsumed.bytes > 0 {
+                if window.consumed(chunk) { allowance += Int(window.takeCredit().bytes) }
             }
             #expect(allowance >= chunk)
         }
@@ -37,10 +37,25 @@ import Wire
         var window = CreditWindow(windowBytes: 1000)
         try window.delivered(900)
         _ = window.consumed(300)
-        #expect(window.resumed() == 400)
-        #expect(window.takeCredit() == 0)
+        #expect(window.resumed() == .init(bytes: 400))
+        #expect(window.takeCredit() == .init())
         try window.delivered(400)
-        #expect(window.resumed() == 1)
+        #expect(window.resumed() == .init(bytes: 1))
+    }
+
+    @Test func `messages of any size are granted half a window at a time`() throws {
+        var window = CreditWindow(windowBytes: 1 << 20, windowChunks: 10)
+        for _ in 0..<7 { try window.delivered(1) }
+        for _ in 0..<3 { #expect(window.consumed(1) == false) }
+        #expect(window.acknowledged() == false)
+        #expect(window.consumed(1) == true)
+        #expect(window.takeCredit() == .init(bytes: 4, chunks: 5))
+        #expect(window.resumed() == .init(bytes: (1 << 20) - 3, chunks: 7))
+        var least = CreditWindow(windowBytes: 1, windowChunks: 1)
+        #expect(least.acknowledged() == true)
+        var unlimited = CreditWindow(windowBytes: 1 << 20)
+        for _ in 0..<1_000 { #expect(unlimited.acknowledged() == false) }
+        #expect(unlimited.takeCredit() == .init())
     }
 
     @Test func `a server far beyond its credit is an error`() throws {

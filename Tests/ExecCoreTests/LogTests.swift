@@ -59,7 +59,7 @@ struct LogTests {
             #expect(try Files.readSmall("\(log)/stderr", max: 99) == Array("error".utf8))
             let index = try Files.readSmall("\(log)/index", max: 99)
             #expect(index.count == 72)
-            let last = IndexRecord(index.span.bytes, at: 48)
+            let last = IndexRecord(index.span.bytes, at: 48, of: 3)
             #expect(last?.offset == 6)
             #expect(last?.length == 6)
             #expect(last?.stream == .stdout)
@@ -229,14 +229,13 @@ struct LogTests {
     @Test("that can't be moved out of its place when it is forgotten is deleted there")
     func notMoved() throws {
         try withDirectory { directory in
-            let path = "\(directory)/c/e"
-            let log = ExecLog(directory: path)
+            let store = LogStore(path: directory)
+            let log = ExecLog(.named(container: "c", exec: "e"), in: store)
             let files = try log.files()
             // A directory that is not empty: nothing can be renamed to its place.
-            let trash = "\(directory)/trash"
-            try Files.makeDirectories("\(trash)/taken", permissions: 0o700)
-            log.forget(movingTo: trash)
-            #expect(!Files.exists("\(directory)/c"))
+            try Files.makeDirectories("\(directory)/execs/trash/taken", permissions: 0o700)
+            log.forget(movingTo: "trash")
+            #expect(!Files.exists("\(directory)/execs/c"))
             #expect(try files.withIndex { try $0.size } == 0)
         }
     }
@@ -330,7 +329,8 @@ struct LogTests {
             try Files.open("\(log)/stdout", .readWriteCreate(permissions: 0o600))
                 .truncate(to: 70_000)
             var record: [UInt8] = []
-            IndexRecord(offset: 0, length: 70_000, stream: .stdout, unixNS: 1).append(to: &record)
+            IndexRecord(offset: 0, length: 70_000, stream: .stdout, unixNS: 1)
+                .append(to: &record, as: 1)
             let index = try Files.open("\(log)/index", .readWriteCreate(permissions: 0o600))
             try index.truncate(to: 0)
             try index.pwrite(record.span.bytes, at: 0)
@@ -367,7 +367,7 @@ struct LogTests {
     func fullDisk() throws {
         guard geteuid() == 0 else { return }
         try withDirectory { directory in
-            guard mount("none", directory, "tmpfs", 0, "size=256k") == 0 else {
+            guard mount("none", directory, "tmpfs", 0, "size=256k,mode=0700") == 0 else {
                 // Not allowed to mount here: a container without that right.
                 return
             }

@@ -14,7 +14,7 @@ struct ProcessControllerTests {
         let loop: EventLoop
 
         var controller: ProcessController {
-            get throws { try #require(instance.controller.withLock { $0 }) }
+            get throws { try #require(instance.controller) }
         }
 
         func perform(_ body: @escaping @Sendable (FakeProcess) -> Void) throws {
@@ -79,7 +79,7 @@ struct ProcessControllerTests {
                 configuration: registry.configuration,
                 loop: loop
             )
-            instance.controller.withLock { $0 = controller }
+            instance.runner.withLock { $0 = .running(controller) }
             controller.begin()
         }
         instance.started(pid: process.pid)

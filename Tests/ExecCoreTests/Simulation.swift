@@ -127,6 +127,7 @@ struct Simulation {
         view.slow = [.catchUp, .drop, .disconnect][random.below(3)]
         view.noFollow = random.oneIn(6)
         if random.oneIn(3) { view.windowBytes = UInt64(1 + random.below(500)) }
+        if random.oneIn(3) { view.windowChunks = UInt64(1 + random.below(8)) }
         switch random.below(4) {
         case 0: view.from = .live
         case 1: view.from = .after(sequence: UInt64(random.below(written.count + 1)))
@@ -213,7 +214,7 @@ struct Simulation {
         if viewer.isParked, !viewer.waker.take() {
             try check(
                 viewer.viewer.cursor.next == UInt64(written.count) + 1 && exit == nil
-                    && viewer.window == window,
+                    && (viewer.window == window || !viewer.mayBeTold),
                 "a parked viewer was not woken"
             )
             return false
@@ -240,7 +241,7 @@ struct Simulation {
 
     private mutating func giveCredit() {
         for viewer in viewers where !viewer.isOver && !viewer.isGone {
-            viewer.giveCredit(UInt64(random.below(400)))
+            viewer.giveCredit(UInt64(random.below(400)), messages: UInt64(random.below(5)))
         }
     }
 
@@ -282,7 +283,7 @@ struct Simulation {
         guard !viewer.isGone else { return }
         var pulls = 0
         while !viewer.isOver {
-            viewer.giveCredit(100_000)
+            viewer.giveCredit(100_000, messages: 10)
             _ = try pull(index)
             pulls += 1
             try check(pulls < 10_000, "a viewer never came to the end")

@@ -238,7 +238,8 @@ def groups_of(pid):
     """The directories below a server's base groups, in every hierarchy."""
     found = []
     for root, directories, _ in os.walk("/sys/fs/cgroup"):
-        base = next((name for name in root.split("/") if name == f"execstream.{pid}"), None)
+        base = next((name for name in root.split("/") if name.startswith(f"execstream.{pid}.")),
+                    None)
         if base:
             found += [os.path.join(root, name) for name in directories]
         elif root.count("/") > 8:

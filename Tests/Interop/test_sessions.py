@@ -60,6 +60,36 @@ class SessionTests(InteropTest):
         self.assertEqual(session.exit.code, 0)
         session.check_complete()
 
+    def test_a_client_that_holds_64_messages_is_never_sent_more(self):
+        publisher = self.connection.call_with_stream("Publish")
+        publisher.send(pb.PublishRequest(register=pb.Register(**self.names())))
+        viewer = self.attach(window_chunks=61)
+        for _ in range(1_000):
+            publisher.send(pb.PublishRequest(stdout=b"x"))
+        taken, ended = 0, False
+        while not ended:
+            # Answers to calls go before streams: what the stream had when the first call came is there
+            # when the second is answered.
+            for _ in range(2):
+                self.connection.call("ExecList", pb.ExecListRequest(container_id="nobody"))
+            held = self.connection.arrived(viewer.stream)
+            self.assertLessEqual(held, 64)
+            if taken == 0:
+                publisher.send(pb.PublishRequest(exit=pb.PublishedExit(code=3)))
+            count = 0
+            for _ in range(held):
+                message = next(viewer, None)
+                if message is None:
+                    ended = True
+                    break
+                taken += len(message.output.stdout)
+                if message.WhichOneof("msg") == "exit":
+                    self.assertEqual(message.exit.code, 3)
+                elif message.WhichOneof("msg") != "ready":
+                    count += 1
+            viewer.send(pb.SessionRequest(credit=pb.Credit(chunks=count)))
+        self.assertEqual(taken, 1_000)
+
     def test_a_half_close_ends_stdin_and_output_goes_on(self):
         stream = self.start("sh", "-c", "cat; echo after", stdin=True)
         session = Recording(self, stream)

@@ -82,6 +82,10 @@ class Connection:
             self._arrived[frame.stream].append(frame)
         return self._arrived[stream].popleft()
 
+    def arrived(self, stream):
+        """How many frames of a stream were read and not received yet."""
+        return len(self._arrived[stream])
+
     def _read_frame(self):
         length, stream, kind, flags = HEADER.unpack(self._read(HEADER.size))
         return Frame(stream, kind, flags, self._read(length))

@@ -21,7 +21,7 @@ internal import Testing
                     mkfifo("\(path)/cgroup.procs", 0o600)
                 }
             }
-            let base = try CgroupBase(in: own, pid: 1)
+            let base = try CgroupBase(in: own, mark: .of(1))
             var error: Errno?
             do throws(Errno) {
                 _ = try base.make(container: "c", exec: "e")

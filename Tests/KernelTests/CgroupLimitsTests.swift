@@ -5,7 +5,7 @@ internal import Testing
 
 /// Limits in the unified hierarchy, as far as they are what is written where.
 @Suite struct CgroupUnifiedLimitsTests {
-    private let base = "execstream.4711"
+    private let base = "execstream.4711.0.0"
 
     @Test func `writes the limits that are asked for`() throws {
         let fake = try FakeHierarchy()
@@ -86,7 +86,7 @@ internal import Testing
                 _ = try cgroups.make(container: "c", exec: "e", limits: limits)
             }
         }
-        let none = try failure(Cgroups(hierarchies: [], pid: 1))
+        let none = try failure(Cgroups(hierarchies: [], mark: .of(1)))
         #expect(none.limit == "memory")
         #expect(
             none.message
@@ -101,7 +101,7 @@ internal import Testing
         )
         // The file of the limit is missing.
         let fake = try FakeHierarchy()
-        let cgroups = Cgroups(hierarchies: [fake.hierarchy], pid: 4711) { path in
+        let cgroups = Cgroups(hierarchies: [fake.hierarchy], mark: .of(4711)) { path in
             for file in ["cgroup.procs", "cgroup.subtree_control"] {
                 _ = try? Files.writeAtomically("\(path)/\(file)", [])
             }
@@ -115,14 +115,14 @@ internal import Testing
     }
 
     @Test func `has no group where none can be made, and no error`() throws {
-        let cgroups = Cgroups(hierarchies: [], pid: 1)
+        let cgroups = Cgroups(hierarchies: [], mark: .of(1))
         #expect(cgroups.refusal == .notFound)
         #expect(try cgroups.make(container: "c", exec: "e") == nil)
         // One that is no group, as a directory that another mount hides.
         let directory = try TemporaryDirectory()
         let hidden = Cgroups(
             hierarchies: [CgroupHierarchy(controllers: [], directory: directory.path)],
-            pid: 1
+            mark: .of(1)
         )
         #expect(try hidden.make(container: "c", exec: "e") == nil)
         #expect(try Files.list(directory.path) == [])
@@ -196,7 +196,7 @@ internal import Testing
             let group = try TemporaryCgroup()
             let (own, controller) = (group.part.directory, OwnCgroups.handedDown ?? "")
             try own.write("0", to: "cgroup.procs")
-            let base = try CgroupBase(in: own, pid: getpid())
+            let base = try CgroupBase(in: own, mark: .own())
             var controllers = UnifiedControllers(base: base, pid: getpid())
             // Somebody else is here.
             let cgroup = group.cgroup

@@ -3,6 +3,13 @@ internal import Testing
 
 @testable internal import Kernel
 
+extension ServerMark {
+    /// A process that there may be or not.
+    static func of(_ pid: Int32) -> ServerMark {
+        ServerMark(pid: pid, startTicks: 0, namespace: 0)
+    }
+}
+
 /// Where the tests may make groups on this machine.
 enum OwnCgroups {
     /// Why tests are skipped.
@@ -75,7 +82,11 @@ final class FakeHierarchy: Sendable {
     }
 
     func cgroups(_ others: CgroupHierarchy...) -> Cgroups {
-        Cgroups(hierarchies: [hierarchy] + others, pid: 4711, populate: FakeHierarchy.populate)
+        Cgroups(
+            hierarchies: [hierarchy] + others,
+            mark: .of(4711),
+            populate: FakeHierarchy.populate
+        )
     }
 
     func text(of file: String) throws -> String {

@@ -206,7 +206,7 @@ struct CgroupsTests {
                     }
                 }
             }
-            let base = "\(own)/execstream.\(getpid())"
+            let base = "\(own)/\(CgroupLeftover.name(of: .own()))"
             if !(try Files.list(base)).filter({ Files.isDirectory("\(base)/\($0)") }).isEmpty {
                 fail("a group is left")
             }

@@ -197,6 +197,52 @@ internal import Testing
         }
     }
 
+    @Test func `listens whoever holds a lock on the directory, and leaves no lock file`() throws {
+        let directory = try TemporaryDirectory()
+        let holder = open(directory.path, O_RDONLY | O_DIRECTORY)
+        defer { Glibc.close(holder) }
+        #expect(flock(holder, LOCK_EX) == 0)
+        let path = "\(directory.path)/s"
+        // One that a killed server has left.
+        try Files.writeAtomically("\(path).lock", [])
+        var listening = try Sockets.listen(on: .unix(path: path))
+        #expect(try Files.list(directory.path) == ["s"])
+        listening.takeDescriptor().close()
+    }
+
+    @Test func `says which lock file another process holds, and does not wait for long`() throws {
+        let directory = try TemporaryDirectory()
+        let path = "\(directory.path)/s"
+        let file = try Files.open("\(path).lock", .createNew(permissions: 0o600))
+        #expect(try Files.lockExclusively(file))
+        let failure = try #require(throws: SocketFailure.self) {
+            _ = try Sockets.listen(on: .unix(path: path))
+        }
+        #expect(failure.errno == .addressInUse)
+        #expect(failure.detail == "another process holds the lock file \(path).lock")
+    }
+
+    @Test(arguments: [0, 1, 2, 3])
+    func `takes no lock file that others can open`(kind: Int) throws {
+        let directory = try TemporaryDirectory()
+        let path = "\(directory.path)/s"
+        let victim = try directory.file("victim", "precious")
+        switch kind {
+        case 0: #expect(symlink(victim, "\(path).lock") == 0)
+        case 1: #expect(mkfifo("\(path).lock", 0o600) == 0)
+        case 2: try Files.writeAtomically("\(path).lock", [], permissions: 0o644)
+        default:
+            guard geteuid() == 0 else { return }
+            try Files.writeAtomically("\(path).lock", [])
+            #expect(chown("\(path).lock", 65534, 0) == 0)
+        }
+        let failure = try #require(throws: SocketFailure.self) {
+            _ = try Sockets.listen(on: .unix(path: path))
+        }
+        #expect(failure.detail.contains("lock file \(path).lock"))
+        #expect(try text(of: victim) == "precious")
+    }
+
     @Test func `leaves a TCP port to whoever has it`() throws {
         var listening = try Sockets.listen(on: .tcp(host: "127.0.0.1", port: 0))
         let address = listening.address

@@ -46,6 +46,29 @@ import Testing
         #expect("a\u{1B}[31mb\n\u{202E}".printable == "a\\u{1b}[31mb\\n\\u{202e}")
     }
 
+    /// Bidirectional controls, zero-width characters, joiners, fillers, tags, C1, and ends of lines.
+    private static let invisible: [Unicode.Scalar] =
+        (0x202A...0x202E).compactMap(Unicode.Scalar.init)
+        + (0x2066...0x2069).compactMap(Unicode.Scalar.init)
+        + (0x80...0x9F).compactMap(Unicode.Scalar.init)
+        + [
+            "\u{200B}", "\u{200C}", "\u{200D}", "\u{200E}", "\u{200F}", "\u{061C}", "\u{2060}",
+            "\u{FEFF}", "\u{00AD}", "\u{2028}", "\u{2029}", "\u{3164}", "\u{115F}", "\u{180E}",
+            "\u{E0001}", "\u{E0041}", "\u{FFF9}", "\u{7F}", "\u{0}",
+        ]
+
+    @Test func `no invisible character reaches a terminal, by JSON or by a table`() {
+        for scalar in Self.invisible {
+            let text = "a\(scalar)b"
+            let json = JSON.string(text).text
+            #expect(!json.unicodeScalars.contains(scalar), "U+\(String(scalar.value, radix: 16))")
+            #expect(!text.printable.unicodeScalars.contains(scalar))
+        }
+        #expect(JSON.string("\u{202E}\u{E0041}").text == #""\u202e\udb40\udc41""#)
+        // What only chooses a form, and what is seen, stays.
+        #expect(JSON.string("❤\u{FE0F}é日").text == "\"❤\u{FE0F}é日\"")
+    }
+
     @Test(
         arguments: [
             (0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (3500, "3.4 KiB"),

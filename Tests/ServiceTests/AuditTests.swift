@@ -92,16 +92,20 @@ struct AuditTests {
     func controls() async throws {
         let log = LogLines()
         try await Service.run(options: { $0.log = log.log() }) { service in
-            let name = "a\u{1B}[2J\u{9B}2J\u{85}\u{2028}b"
+            let name = "a\u{1B}[2J\u{9B}2J\u{85}\u{2028}b\u{202E}c\u{200B}\u{E0041}"
             let request = ExecSignalRequest(
                 containerID: name,
                 execID: "e",
                 signal: SignalRequest(SIGCONT)
             )
             _ = try RawClient(service).call(.execSignal, request, id: 3)
-            #expect(log.text.contains("a\\u001b[2J\\u009b2J\\u0085\\u2028b"))
+            #expect(
+                log.text.contains(
+                    "a\\u001b[2J\\u009b2J\\u0085\\u2028b\\u202ec\\u200b\\udb40\\udc41"
+                )
+            )
             let controls = log.text.unicodeScalars.filter {
-                $0.properties.generalCategory == .control
+                [.control, .format].contains($0.properties.generalCategory)
             }
             #expect(controls.allSatisfy { $0 == "\n" })
         }

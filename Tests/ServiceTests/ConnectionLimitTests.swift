@@ -189,12 +189,16 @@ struct ConnectionLimitTests {
         }
     }
 
-    @Test("One connection more than there may be is closed, and there is room again after one goes")
+    @Test("One authenticated connection over the limit is refused; there is room once one has gone")
     func connections() async throws {
         try await Service.run(options: { $0.connectionsMax = 2 }) { service in
             let first = try RawClient(service)
             let second = try RawClient(service)
             let third = try RawClient(port: service.port)
+            let hello = HelloRequest(client: "x", token: service.token)
+            let refusal = try third.call(.hello, hello).status
+            #expect(refusal?.code == .resourceExhausted)
+            #expect(refusal?.message.contains("2 authenticated connections") == true)
             #expect(third.isClosed(withinMS: 10_000))
             #expect(try first.call(.execList, ExecListRequest(), id: 3).status == nil)
             second.close()

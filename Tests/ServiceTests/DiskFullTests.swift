@@ -99,13 +99,13 @@ private enum SmallDisk {
     static let canBeMade: Bool = {
         let directory = temporaryDirectory()
         defer { rmdir(directory) }
-        guard mount("tmpfs", directory, "tmpfs", 0, "size=4k") == 0 else { return false }
+        guard mount("tmpfs", directory, "tmpfs", 0, "size=4k,mode=0700") == 0 else { return false }
         return umount2(directory, Int32(MNT_DETACH)) == 0
     }()
 
     static func lend(_ body: (String) async throws -> Void) async throws {
         let directory = temporaryDirectory()
-        try #require(mount("tmpfs", directory, "tmpfs", 0, "size=1m") == 0)
+        try #require(mount("tmpfs", directory, "tmpfs", 0, "size=1m,mode=0700") == 0)
         defer {
             umount2(directory, Int32(MNT_DETACH))
             rmdir(directory)

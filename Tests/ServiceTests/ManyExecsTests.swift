@@ -23,7 +23,7 @@ private struct Holdings {
         zombies = ProcessTable.snapshot().processes.count {
             $0.parent == ThisProcess.pid && $0.hasEnded
         }
-        cgroups = Self.groups("/sys/fs/cgroup", named: "execstream.\(ThisProcess.pid)")
+        cgroups = Self.groups("/sys/fs/cgroup", named: "execstream.\(ThisProcess.pid).")
     }
 
     /// Waits until no more is held than before: the last connection is closed a moment after its end.

@@ -49,6 +49,23 @@ final class RawClient {
         )
     }
 
+    /// Connects to a Unix socket.
+    init(path: String) throws {
+        socket = Glibc.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+        let result = withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(socket, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+        guard result == 0 else { throw Errno(errno) }
+        var timeout = timeval(tv_sec: 20, tv_usec: 0)
+        let size = socklen_t(MemoryLayout<timeval>.size)
+        setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &timeout, size)
+    }
+
     deinit { Glibc.close(socket) }
 
     /// Ends the connection without a word.
@@ -139,6 +156,17 @@ final class RawClient {
         id: UInt32 = 1,
     ) throws -> CallResponse {
         try open(method.rawValue, message.encode(), id: id)
+        return try response(id)
+    }
+
+    /// A unary call whose own metadata has these values of `authorization`.
+    func call(
+        _ method: Wire.Method,
+        _ message: some WireMessage,
+        id: UInt32,
+        authorization: [(key: String, value: String)],
+    ) throws -> CallResponse {
+        try open(method.rawValue, message.encode(), id: id, metadata: authorization)
         return try response(id)
     }
 

@@ -47,17 +47,6 @@ struct StartLimiterTests {
         #expect(limiter.clientCount == 1)
     }
 
-    @Test(
-        "are a user's or an address's, not a connection's",
-        arguments: [
-            ("tcp:10.0.0.7:51312", "tcp:10.0.0.7"), ("tcp:[::1]:99", "tcp:[::1]"),
-            ("unix:pid=12,uid=1000", "uid=1000"), ("unknown", "unknown"),
-        ]
-    )
-    func client(peer: String, client: String) {
-        #expect(StartLimiter.client(of: peer) == client)
-    }
-
     @Test("over the limit are RESOURCE_EXHAUSTED; joins are not counted")
     func service() async throws {
         try await Service.run(options: { $0.startsPerSecondMax = 1 }) { service in

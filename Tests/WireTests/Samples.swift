@@ -96,6 +96,7 @@ enum Samples {
         start.view.windowBytes = 32
         start.view.readOnly = true
         start.view.noFollow = true
+        start.view.windowChunks = 34
         start.onDisconnect = OnDisconnect(stop: true, afterMS: 33)
         return start
     }()
@@ -154,7 +155,7 @@ enum Samples {
         Sample("closeStdin", SessionRequest.closeStdin),
         Sample("detach", SessionRequest.detach),
         Sample("signal", SessionRequest.signal(SignalRequest(-9, leaderOnly: true))),
-        Sample("credit", SessionRequest.credit(.max)),
+        Sample("credit", SessionRequest.credit(.max, chunks: 35)),
         Sample(
             "ready",
             SessionResponse.ready(

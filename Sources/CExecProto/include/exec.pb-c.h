@@ -243,7 +243,7 @@ struct  Execstream__V1__SessionRequest
     Execstream__V1__CloseStdin *close_stdin;
     Execstream__V1__Signal *signal;
     /*
-     * more output bytes the client will take; see View.window_bytes
+     * more output the client will take; see View.window_bytes, window_chunks
      */
     Execstream__V1__Credit *credit;
     /*
@@ -392,6 +392,10 @@ struct  Execstream__V1__View
    * end after what is logged now instead of waiting for the exit
    */
   protobuf_c_boolean no_follow;
+  /*
+   * messages in flight before Credit is needed, but for Ready and Exit; 0: no limit
+   */
+  uint64_t window_chunks;
   Execstream__V1__View__FromCase from_case;
   union {
     /*
@@ -410,7 +414,7 @@ struct  Execstream__V1__View
 };
 #define EXECSTREAM__V1__VIEW__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&execstream__v1__view__descriptor) \
-    , EXECSTREAM__V1__SLOW_POLICY__SLOW_POLICY_UNSPECIFIED, 0, 0, 0, EXECSTREAM__V1__VIEW__FROM__NOT_SET, {0} }
+    , EXECSTREAM__V1__SLOW_POLICY__SLOW_POLICY_UNSPECIFIED, 0, 0, 0, 0, EXECSTREAM__V1__VIEW__FROM__NOT_SET, {0} }
 
 
 struct  Execstream__V1__OnDisconnect
@@ -477,10 +481,14 @@ struct  Execstream__V1__Credit
 {
   ProtobufCMessage base;
   uint64_t bytes;
+  /*
+   * more messages the client will take; see View.window_chunks
+   */
+  uint64_t chunks;
 };
 #define EXECSTREAM__V1__CREDIT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&execstream__v1__credit__descriptor) \
-    , 0 }
+    , 0, 0 }
 
 
 typedef enum {

@@ -28,6 +28,8 @@ const char *el_errno_text(int number);
 int el_pipe(int ends[2]);
 int el_open(const char *path, int flags, mode_t permissions);
 int el_openat(int directory, const char *path, int flags, mode_t permissions);
+/// O_PATH: only finds the file, which is neither read nor waited for.
+extern const int el_only_find;
 /// A copy, close-on-exec, numbered `minimum` or above.
 int el_duplicate(int fd, int minimum);
 int el_set_nonblocking(int fd, bool on);

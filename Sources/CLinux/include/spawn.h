@@ -1,11 +1,12 @@
 // Starting a process. See spawn.c for how.
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
-/// Where a start failed. Kernel's SpawnFailure.Step has the same numbers.
+/// What a start is doing, or where it failed. Kernel's SpawnFailure.Step has the same numbers.
 enum el_spawn_step {
     EL_SPAWN_CLONE = 1,
     EL_SPAWN_SESSION = 2,
@@ -26,6 +27,11 @@ enum {
     EL_SPAWN_CHANGE_USER = 1 << 1,
     /// Do without CLONE_VM and CLONE_PIDFD, as on a kernel that refuses them.
     EL_SPAWN_BY_FORK = 1 << 2,
+    /// Do without CLONE_VM: the child gets a copy of the memory. For a cgroup with a memory limit, where
+    /// the kernel may kill whoever shares the memory of a process that exceeds the limit.
+    EL_SPAWN_OWN_MEMORY = 1 << 3,
+    /// The child enters its cgroup by `cgroup.procs` instead of being born in it.
+    EL_SPAWN_ENTER_CGROUP = 1 << 4,
 };
 
 struct el_spawn_limit {
@@ -34,7 +40,7 @@ struct el_spawn_limit {
     uint64_t hard;
 };
 
-/// What to start. Everything pointed to must outlive the call, no longer.
+/// What to start. Everything pointed to must stay as it is until `el_spawn_end`.
 struct el_spawn_request {
     /// The files to try, in order; ends with NULL.
     char *const *candidates;
@@ -42,7 +48,8 @@ struct el_spawn_request {
     char *const *environment;
     /// NULL: the caller's own.
     const char *directory;
-    /// What becomes 0, 1 and 2; any numbers, also among 0, 1 and 2, also equal ones.
+    /// What becomes 0, 1 and 2; any numbers, also among 0, 1 and 2, also equal ones. They and the
+    /// directories of the cgroups may be closed once `el_spawn_begin` has returned.
     int32_t standard[3];
     uint32_t flags;
     uint32_t uid;
@@ -56,22 +63,50 @@ struct el_spawn_request {
     /// Open directories of further groups (cgroup v1) to enter before anything else.
     const int32_t *v1_cgroups;
     size_t v1_cgroup_count;
+    /// For tests: the child waits before `hang_step` until this descriptor can be read; -1: it does not.
+    int32_t hang;
+    int32_t hang_step;
 };
 
-struct el_spawn_result {
+/// How far a child has come. It writes this while the caller may read it.
+struct el_spawn_progress {
+    /// 0: the child has not run a single instruction.
+    int32_t is_born;
+    /// The `el_spawn_step` that it is taking or that has failed.
+    int32_t step;
+    /// 1: `step` has failed with `error`.
+    int32_t has_failed;
+    int32_t error;
+    /// The candidate that is being tried, or that `error` is about.
+    int32_t candidate;
+    /// Whether that candidate exists: with ENOENT, its interpreter is missing.
+    int32_t exists;
+    /// With EACCES: the candidate is a directory.
+    int32_t is_directory;
+};
+
+struct el_spawn_block;
+
+/// A child that was made, and that may not have run its program yet.
+struct el_spawned {
+    /// To be given back by `el_spawn_end`.
+    struct el_spawn_block *block;
     int32_t pid;
     /// Close-on-exec; the caller's to close.
     int32_t pidfd;
-    /// 0, or the `el_spawn_step` that failed; then there is no process and no pidfd.
-    int32_t step;
-    int32_t error;
-    /// The candidate that `error` is about.
-    int32_t candidate;
-    /// Whether that candidate exists: with ENOENT, its interpreter is what is missing.
-    int32_t exists;
+    /// At its end once the child runs its program or has ended: from then on it uses none of the caller's
+    /// memory. Close-on-exec and non-blocking; the caller's to close.
+    int32_t report;
 };
 
-/// Starts a process in a session of its own, with default signal dispositions, nothing blocked, and
-/// no descriptor but the three. Returns when the program runs or the start has failed; a process
-/// whose start failed is collected. Safe on any thread.
-void el_spawn(const struct el_spawn_request *request, struct el_spawn_result *result);
+/// Begins to start a process in a session of its own, with default signal dispositions, nothing
+/// blocked, and no descriptor but the three. Never waits for the child. Answers -errno where there is no
+/// child; with `*is_about_cgroup` the cgroup is why. Safe on any thread.
+int el_spawn_begin(const struct el_spawn_request *request, struct el_spawned *spawned,
+                   bool *is_about_cgroup);
+
+/// How far the child has come; exact once `report` is at its end.
+struct el_spawn_progress el_spawn_progress(const struct el_spawn_block *block);
+
+/// Gives back what the start has used. Only once `report` is at its end.
+void el_spawn_end(struct el_spawn_block *block);

@@ -13,6 +13,9 @@
 //   3. From Swift to Lua. Every function that is declared here runs protected. None jumps.
 //   4. Whatever is pushed may collect garbage, and so run finalizers, which may call the host. So the
 //      host pushes last, when it holds on to nothing that such a call could change.
+//      The same holds within the bridge: between two steps that must fit together (a count and what is
+//      filled by it, two calls of lua_next) nothing may allocate. lua_rawset, lua_rawseti and lua_next
+//      run no finalizers; lua_push(f)string, lua_tolstring of a number, and all that makes an object may.
 //   5. A lua_State and its host belong to one thread. Nothing here locks.
 //
 // Suspending. A function that has to wait is answered ELUA_SUSPEND, and yields. A yield goes to
@@ -114,6 +117,9 @@ typedef struct elua_host {
     int (*close_stream)(void *context, lua_State *L, int64_t process, bool is_stderr);
     /// No script can name the object any more. Called while garbage is collected: pushes nothing.
     void (*collected)(void *context, elua_kind kind, int64_t object);
+
+    /// Garbage is collected whenever that is possible, and finalizers run then: for tests.
+    bool collects_always;
 
     /// The bridge's own. A coroutine is being resumed by the host.
     bool is_running;

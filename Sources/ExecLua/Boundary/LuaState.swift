@@ -1,6 +1,13 @@
 internal import CLuaBridge
 
+#if DEBUG
+    internal import Glibc
+#endif
+
 /// One state of Lua, from its opening to its closing. The loop's thread only.
+///
+/// In debug builds `EXECSTREAM_LUA_COLLECT=1` has Lua collect all garbage whenever it may: so whatever
+/// a finalizer or a collection can break, tests see break.
 final class LuaState {
     private let host: UnsafeMutablePointer<elua_host>
     private var state: LuaThread?
@@ -9,6 +16,9 @@ final class LuaState {
     init?(functions: elua_host) {
         host = .allocate(capacity: 1)
         host.initialize(to: functions)
+        #if DEBUG
+            host.pointee.collects_always = getenv("EXECSTREAM_LUA_COLLECT") != nil
+        #endif
         state = elua_open(host)
         if state == nil { return nil }
     }

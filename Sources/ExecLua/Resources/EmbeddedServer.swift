@@ -31,8 +31,9 @@ final class EmbeddedServer: Sendable {
             options.loopCount = 1
             // Each process is a call, and each that is waited for in another way is one more.
             options.streamsPerConnectionMax = 2 * configuration.instancesMax
+            let state = try StateDirectory(configuration.stateDirectory)
             server = try ExecServer(
-                registry: ExecSessionRegistry(configuration: configuration),
+                registry: ExecSessionRegistry(configuration: configuration, in: state),
                 options: options,
             )
             address = try server.start().first ?? ""

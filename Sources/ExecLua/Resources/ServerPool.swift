@@ -69,9 +69,8 @@ final class ServerPool: Sendable {
     }
 
     private static func token(_ path: String) throws(ExecError) -> String {
-        do throws(Errno) {
-            let text = String(decoding: try Files.readSmall(path, max: 4096), as: UTF8.self)
-            return text.split(whereSeparator: \.isWhitespace).first.map(String.init) ?? ""
+        do throws(PrivateFileError) {
+            return try Files.readToken(path)
         } catch {
             throw ExecError(.invalidArgument, "can't read the token file '\(path)': \(error)")
         }

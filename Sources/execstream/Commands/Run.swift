@@ -29,7 +29,11 @@ enum RunCommand: ProgramCommand {
             .value("grace", "DUR", "between the stop signal and SIGKILL"),
             .value("drain", "DUR", "how long its output may outlive it"),
             .value("stop-signal", "SIG", "the polite signal (TERM)"),
-            .value("user", "USER", "whom to run it as: name, uid or uid:gid"),
+            .value(
+                "user",
+                "USER",
+                "whom to run it as: name, uid or uid:gid; with that user's environment"
+            ),
             .value("memory", "BYTES", "the most memory that it may use: 512M, 2G"),
             .value("pids", "N", "the most processes and threads that it may have"),
             .value("cpus", "N", "the most processors' time that it may use: 0.5, 2"),

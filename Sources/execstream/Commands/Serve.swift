@@ -11,7 +11,11 @@ enum ServeCommand: ProgramCommand {
         options: [
             .value("listen", "ADDR", repeats: true, "where to listen: unix:PATH or tcp:HOST:PORT"),
             .value("state", "DIR", "where logs and the token are kept"),
-            .value("token-file", "FILE", "the token with which TCP clients may do everything"),
+            .value(
+                "token-file",
+                "FILE",
+                "the token with which TCP clients may do everything; must be 0600"
+            ),
             .value("tokens", "FILE", "further tokens, with names and roles; must be 0600"),
             .value("audit-log", "FILE", "add a JSON line for whatever is done, and each refusal"),
             .value(
@@ -19,7 +23,7 @@ enum ServeCommand: ProgramCommand {
                 "FILE",
                 "the certificate of TCP listeners, in PEM; they take TLS only"
             ),
-            .value("tls-key", "FILE", "its key"),
+            .value("tls-key", "FILE", "its key; must be 0600"),
             .value(
                 "tls-client-ca",
                 "FILE",
@@ -28,6 +32,11 @@ enum ServeCommand: ProgramCommand {
             .flag("insecure", "plain TCP on other addresses than loopback ones"),
             .value("retention", "DUR", "how long an exited exec is kept (5m)"),
             .value("sweep", "DUR", "how often those whose time has passed are removed (30s)"),
+            .value(
+                "start-time",
+                "DUR",
+                "how long a start may take before it has failed, with the step that hung (10s)"
+            ),
             .value("grace", "DUR", "between the stop signal and SIGKILL (10s)"),
             .value("drain", "DUR", "how long output may outlive the process (2s)"),
             .value(
@@ -70,10 +79,17 @@ enum ServeCommand: ProgramCommand {
         let openFiles = ResourceLimits.openFiles
         ResourceLimits.raiseOpenFiles()
         let directory = try opened { () throws(ExecError) in
-            try StateDirectory(settings.stateDirectory)
+            try StateDirectory(settings.stateDirectory) {
+                let cgroups = Cgroups()
+                let count = cgroups.removeLeftovers()
+                context.console.note(
+                    "ended \(count) processes that an earlier server had left\n"
+                )
+                cgroups.close()
+            }
         }
         defer { withExtendedLifetime(directory) {} }
-        let registry = ExecSessionRegistry(configuration: settings.registry)
+        let registry = ExecSessionRegistry(configuration: settings.registry, in: directory)
         var options = settings.server
         options.token = try TokenFile.readOrMake(settings.tokenFile)
         options.processes.baseEnvironment = baseEnvironment(context)
@@ -161,6 +177,7 @@ enum ServeCommand: ProgramCommand {
         context.environment.filter { name, _ in
             ![
                 "NOTIFY_SOCKET", "EXECSTREAM_TOKEN", "EXECSTREAM_ADDRESS", "EXECSTREAM_EXEC_ID",
+                "SWIFT_BACKTRACE",
             ].contains(name) && !name.hasPrefix("EXECSTREAM_TLS")
         }
     }

@@ -1,3 +1,5 @@
+internal import ExecModel
+
 /// A JSON value, for writing only; objects keep the order they are given.
 enum JSON: Equatable, ExpressibleByStringLiteral, ExpressibleByBooleanLiteral {
     case null
@@ -87,10 +89,8 @@ enum JSON: Equatable, ExpressibleByStringLiteral, ExpressibleByBooleanLiteral {
             case "\n": text += "\\n"
             case "\r": text += "\\r"
             case "\t": text += "\\t"
-            // U+2028 and U+2029 end a line in JavaScript, and C1 controls act on terminals.
-            case "\u{0}"..."\u{1F}", "\u{7F}"..."\u{9F}", "\u{2028}", "\u{2029}":
-                let digits = String(scalar.value, radix: 16)
-                text += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+            // U+2028 and U+2029 end a line in JavaScript; others act on a terminal that shows the text.
+            case _ where scalar.isInvisible: text += scalar.jsonEscape
             default: text.unicodeScalars.append(scalar)
             }
         }
