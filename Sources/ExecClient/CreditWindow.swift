@@ -40,7 +40,8 @@ struct CreditWindow {
     /// The caller has taken output. True, once until credit is taken: it is time to grant some.
     mutating func consumed(_ count: Int) -> Bool {
         unconsumed.bytes -= UInt64(count)
-        unconsumed.chunks -= 1
+        // Output that arrived in one message may be consumed in parts: only the first counts here.
+        if unconsumed.chunks > 0 { unconsumed.chunks -= 1 }
         owed.bytes += UInt64(count)
         owed.chunks += 1
         return becomesDue()
