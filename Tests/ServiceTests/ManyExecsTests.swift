@@ -103,7 +103,8 @@ struct ManyExecsTests {
     )
     func short(holding: Holding) async throws {
         try await Service.run(holding) { service in
-            _ = try service.run(["true"])
+            // The first log opens the state directory, which stays open.
+            _ = try service.run(["echo", "first"])
             let before = Holdings()
             // Every hundredth is another one, so that a code that is always 0 would be seen.
             let codes = try run(Self.many, window: 64, service) { number in
@@ -119,7 +120,8 @@ struct ManyExecsTests {
     @Test("1,000 that end together are told 1,000 exits, and leave nothing")
     func together() async throws {
         try await Service.run { service in
-            _ = try service.run(["true"])
+            // The first log opens the state directory, which stays open.
+            _ = try service.run(["echo", "first"])
             let before = Holdings()
             let gate = "\(service.directory)/gate"
             #expect(mkfifo(gate, 0o600) == 0)
