@@ -95,6 +95,18 @@ import Testing
         }
     }
 
+    @Test(
+        arguments: [
+            (0, "0.0"), (0.04, "0.0"), (0.05, "0.1"), (99.5, "99.5"), (100, "100.0"),
+            (1234.56, "1234.6"),
+        ] as [(Double, String)]
+    )
+    func `a line has the percentage that the server tells`(_ percent: Double, _ text: String) {
+        var usage = ResourceUsage()
+        usage.cpuPercent = percent
+        #expect(StatusCommand.line(usage).hasPrefix("cpu \(text) %,"))
+    }
+
     @Test func `names that a server makes up neither act on a terminal nor fill it`() {
         var info = ExecInfo(
             containerID: "\u{1B}[2J\u{202E}",

@@ -42,9 +42,8 @@ enum StatusCommand: ProgramCommand {
 
     /// What a container consumes, for people.
     static func line(_ usage: ResourceUsage) -> String {
-        let tenths = Int64(
-            (usage.cpuPercent.isFinite ? max(0, min(usage.cpuPercent, 1e9)) : 0 * 10).rounded()
-        )
+        let percent = usage.cpuPercent.isFinite ? max(0, min(usage.cpuPercent, 1e9)) : 0
+        let tenths = Int64((percent * 10).rounded())
         let limit =
             usage.memoryLimitBytes == 0 ? "" : " of \(Amounts.bytes(usage.memoryLimitBytes))"
         return "cpu \(tenths / 10).\(tenths % 10) %, memory \(Amounts.bytes(usage.memoryBytes))"
