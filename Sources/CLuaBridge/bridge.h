@@ -50,6 +50,7 @@ void elua_install_require(lua_State *L);
 void elua_install_channels(lua_State *L);
 void elua_install_times(lua_State *L);
 void elua_install_exec(lua_State *L);
+void elua_install_shell(lua_State *L);
 
 /// Pushes a table of functions that have the host at `host` as their upvalue.
 void elua_push_functions(lua_State *L, int host, const luaL_Reg *functions);

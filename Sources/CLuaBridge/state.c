@@ -39,6 +39,7 @@ static int open_all(lua_State *L) {
     elua_install_channels(L);
     elua_install_times(L);
     elua_install_exec(L);
+    elua_install_shell(L);
     return 0;
 }
 

@@ -182,4 +182,71 @@ struct LuaCommandTests {
             #expect(help.stdout.contains("--resources FILE"))
         }
     }
+
+    @Test("os.execute and io.popen run commands whose signals are as they should be")
+    func shellSignals() async throws {
+        let text = """
+            local command = "exec grep -E '^Sig(Blk|Ign)' /proc/self/status"
+            local function check(text)
+                assert(text:match("SigBlk:%s*0+\\n"), text)
+                local ignored = tonumber(text:match("SigIgn:%s*(%x+)"), 16)
+                assert(ignored & 1 << 12 == 0, text)
+            end
+            check(io.popen(command):read("a"))
+            local path = arg[0] .. ".out"
+            os.execute(command .. " > '" .. path .. "'")
+            check(io.open(path):read("a"))
+            print(os.execute("kill -TERM $$; echo alive"))
+            print(os.execute("kill -INT $$; echo alive"))
+            print(os.execute("yes | tail -n +2 | grep -m 1 y > /dev/null"))
+            """
+        try await withScript(text) { house, words in
+            let said = try await house.start(words).end()
+            #expect(said.code == 0)
+            #expect(said.stdout == "nil\tsignal\t15\nnil\tsignal\t2\ntrue\texit\t0\n")
+            #expect(said.stderr == "")
+        }
+    }
+
+    @Test("os.execute and io.popen give what Lua's manual says")
+    func shellResults() async throws {
+        let text = """
+            local function same(a, b, c, ...)
+                local got = table.pack(...)
+                assert(got[1] == a and got[2] == b and got[3] == c, tostring(got[2]))
+            end
+            assert(os.execute() == true)
+            same(true, "exit", 0, os.execute("true"))
+            same(nil, "exit", 3, os.execute("exit 3"))
+            assert(not pcall(os.execute, {}))
+            local file = io.popen("echo one; echo two; exit 4")
+            assert(io.type(file) == "file")
+            local lines = {}
+            for line in file:lines() do lines[#lines + 1] = line end
+            assert(table.concat(lines, ",") == "one,two")
+            same(nil, "exit", 4, file:close())
+            assert(io.type(file) == "closed file" and not pcall(file.read, file))
+            local path = arg[0] .. ".out"
+            local sink = io.popen("cat > '" .. path .. "'; kill -KILL $$", "w")
+            assert(sink:write("written"))
+            same(nil, "signal", 9, sink:close())
+            assert(io.open(path):read("a") == "written")
+            local _, message = pcall(io.popen, "true", "rw")
+            assert(message:find("(invalid mode)", 1, true), message)
+            -- One has not the pipe of another, whose end would not come then.
+            local writer = io.popen("cat > /dev/null", "w")
+            local other = io.popen("echo $$; exec sleep 1000 > /dev/null")
+            local pid = other:read("n")
+            same(true, "exit", 0, writer:close())
+            os.execute("kill " .. pid)
+            same(nil, "signal", 15, other:close())
+            io.popen("exit 1")
+            collectgarbage()
+            """
+        try await withScript(text) { house, words in
+            let said = try await house.start(words).end()
+            #expect(said.stderr == "")
+            #expect(said.code == 0)
+        }
+    }
 }
