@@ -12,12 +12,24 @@ extension Console {
         midLine: Bool = false,
         _ end: @escaping @Sendable () -> Never,
     ) -> Never {
-        guard !message.isEmpty, let group = try? EventLoopGroup(count: 1, name: "farewell") else {
-            end()
-        }
-        group.next().execute { [self] in
-            if midLine, isTerminal { try? print("\n") }
-            complain(message)
+        if message.isEmpty { end() }
+        leave(
+            after: { [self] in
+                if midLine, isTerminal { try? print("\n") }
+                complain(message)
+            },
+            end
+        )
+    }
+
+    /// Ends the program by `end`, after `last`, or a moment later where that does not return.
+    func leave(
+        after last: @escaping @Sendable () -> Void,
+        _ end: @escaping @Sendable () -> Never,
+    ) -> Never {
+        guard let group = try? EventLoopGroup(count: 1, name: "farewell") else { end() }
+        group.next().execute {
+            last()
             end()
         }
         return withExtendedLifetime(group) {

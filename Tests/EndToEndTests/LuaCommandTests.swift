@@ -183,6 +183,50 @@ struct LuaCommandTests {
         }
     }
 
+    /// Starts the program with stdout or stderr (1, 2) on a pipe that has a reader, who reads nothing.
+    private func startUnread(_ house: House, _ words: [String], _ number: Int) throws -> Child {
+        let fifo = "\(house.directory)/unread-\(number)"
+        guard mkfifo(fifo, 0o600) == 0 else { throw Errno(errno) }
+        let shell = "exec 9<>\(fifo); exec \"$@\" \(number)>&9"
+        return try house.start(program: "/bin/sh", ["-c", shell, "sh", try programPath()] + words)
+    }
+
+    @Test("a signal ends it also where nobody reads what it prints")
+    func unread() async throws {
+        let text = "io.stderr:write('up') for _ = 1, 1e5 do print(('x'):rep(100)) end"
+        try await withScript(text) { house, words in
+            let child = try startUnread(house, words, 1)
+            try await child.wait { $0.stderr.contains("up") }
+            child.signal(SIGINT)
+            let said = try await child.end()
+            #expect(said.code == 130)
+            #expect(said.stderr == "up")
+        }
+    }
+
+    @Test("a signal ends it also where nobody reads why it has failed")
+    func unreadFailure() async throws {
+        try await withScript("print('up') error(('x'):rep(1e6))") { house, words in
+            let child = try startUnread(house, words, 2)
+            try await child.prints("up\n")
+            let said = try await child.signalUntilEnd(SIGTERM)
+            #expect(said.code == 143)
+        }
+    }
+
+    @Test("what it has printed is there after a signal that it does not heed")
+    func held() async throws {
+        let text = "print('held') io.stderr:write('up') while true do end"
+        try await withScript(text) { house, words in
+            let child = try house.start(words)
+            try await child.wait { $0.stderr.contains("up") }
+            child.signal(SIGHUP)
+            let said = try await child.end()
+            #expect(said.code == 129)
+            #expect(said.stdout == "held\n")
+        }
+    }
+
     @Test("os.execute and io.popen run commands whose signals are as they should be")
     func shellSignals() async throws {
         let text = """

@@ -3,6 +3,7 @@ internal import ExecLua
 internal import ExecModel
 internal import Glibc
 internal import Kernel
+internal import Synchronization
 
 /// `execstream lua`: runs a script that runs processes.
 enum LuaCommand: ProgramCommand {
@@ -27,7 +28,8 @@ enum LuaCommand: ProgramCommand {
             """
             Ends with the integer that the script returns, 0 if none; 1 where it fails, with a traceback;
             125 where it can't be read. SIGINT, SIGTERM and SIGHUP end the script, with 130, 143 and 129; a
-            second signal kills what is being stopped.
+            second signal kills what is being stopped, and one more, a second later or after that, ends the
+            program as it is.
             """,
         ],
     )
@@ -37,33 +39,71 @@ enum LuaCommand: ProgramCommand {
         // Each process takes several.
         ResourceLimits.raiseOpenFiles()
         let script = Script(options)
-        let end = try await withSignals(signals) { (signals) throws(Failure) in
-            // Cancelled, and waited for, when this returns.
-            async let _ = pass(signals, to: script)
-            return await script.run()
-        }
-        switch end {
-        case .returned(let code):
-            return code
-        case .failed(let message):
-            context.console.note("execstream: \(message.printableLines)\n")
-            return ExitCode.scriptFailed
-        case .unreadable(let reason):
-            throw Failure(reason)
-        case .interrupted(let signal):
-            return 128 + signal
+        let console = context.console
+        let interruption = Interruption(of: script, console)
+        return try await withSignals(
+            signals,
+            heed: { interruption.take($0) }
+        ) { () throws(Failure) in
+            let end = await script.run()
+            interruption.scriptEnded()
+            switch end {
+            case .returned(let code):
+                return code
+            case .failed(let message):
+                console.note("execstream: \(message.printableLines)\n")
+                return ExitCode.scriptFailed
+            case .unreadable(let reason):
+                throw Failure(reason)
+            case .interrupted(let signal):
+                // What the script has printed may never be taken, and `exit` waits until it is.
+                console.leave(after: { fflush(nil) }) { _exit(128 + signal) }
+            }
         }
     }
 
     /// What it waits for.
     static let signals = Signals.heeded([SIGINT, SIGTERM, SIGHUP])
 
-    private static func pass(_ signals: AsyncStream<Int32>, to script: Script) async {
-        var isFirst = true
-        for await number in signals {
-            if isFirst { script.interrupt(number) } else { script.hurry() }
-            isFirst = false
+    /// What this program's signals do to the script.
+    private final class Interruption: Sendable {
+        private let script: Script
+        private let console: Console
+        private let state = Mutex(State())
+
+        private struct State {
+            var isInterrupted = false
+            var hasEnded = false
+            /// Of who signals again.
+            var insistence = Insistence()
         }
+
+        private enum Effect { case interrupt, hurry, leave }
+
+        init(of script: Script, _ console: Console) {
+            self.script = script
+            self.console = console
+        }
+
+        /// A signal has come. May end the program: what is left to say may never be taken.
+        func take(_ number: Int32) {
+            let effect: Effect = state.withLock { state in
+                if state.hasEnded { return .leave }
+                if state.isInterrupted {
+                    return state.insistence.signalled(at: .now) ? .leave : .hurry
+                }
+                state.isInterrupted = true
+                return .interrupt
+            }
+            switch effect {
+            case .interrupt: script.interrupt(number)
+            case .hurry: script.hurry()
+            case .leave: console.leave { _exit(128 + number) }
+            }
+        }
+
+        /// The script, and all that it has started, has ended.
+        func scriptEnded() { state.withLock { $0.hasEnded = true } }
     }
 
     private static func options(

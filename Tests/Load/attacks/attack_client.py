@@ -5,6 +5,7 @@ The short form leaves out most of the numbers.
 """
 
 import os
+import signal
 import socket
 import subprocess
 import tempfile
@@ -301,6 +302,33 @@ class NumberAttack(ClientCase):
         count = len(list(self.variants(self.full_info())))
         code, _, err = self.run_program("lua", "--address", server.address, script, str(count))
         self.assertEqual(code, 0, err)
+
+
+class SilenceAttack(ClientCase):
+    def test_a_script_ends_by_signals_whose_server_has_fallen_silent(self):
+        def answer(method, message, peer):
+            if method == "Session" and pb.SessionRequest.FromString(message).HasField("start"):
+                peer.send(ready())
+
+        server = self.hostile(answer)
+        script = os.path.join(self.directory, "script.lua")
+        with open(script, "w", encoding="ascii") as file:
+            file.write(
+                'local process = require("exec").get("process:native"):exec("sleep 1")\n'
+                'assert(process:start()) print("started") io.stdout:flush()\n')
+        process = self.spawn(("lua", "--address", server.address, script))
+        self.addCleanup(process.communicate)
+        self.addCleanup(process.kill)
+        self.assertEqual(process.stdout.readline(), b"started\n")
+        # One ends the script, another kills what it has started, a third the program.
+        for _ in range(SECONDS_MAX):
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(1.2)
+                break
+            except subprocess.TimeoutExpired:
+                pass
+        self.assertEqual(process.poll(), 128 + signal.SIGTERM)
 
 
 class TextAttack(ClientCase):
