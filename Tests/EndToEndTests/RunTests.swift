@@ -39,6 +39,23 @@ struct RunTests {
         }
     }
 
+    @Test(
+        "ends so also where it is detached",
+        arguments: ["no-such-command": 127, "/etc/passwd": 126]
+    )
+    func notStarted(_ command: String, _ code: Int32) async throws {
+        try await House.run { house in
+            let said = try await house.run("run", "-d", command)
+            #expect(said.code == code)
+            #expect(said.stdout.isEmpty)
+            #expect(said.lines.count == 1)
+            #expect(said.stderr.contains(command))
+            let told = try await house.run("run", "-d", "--json", command)
+            #expect(told.code == code)
+            #expect(told.stdout.contains("start_failed"))
+        }
+    }
+
     @Test("keeps to its limits, or says which it can't keep")
     func limits() async throws {
         try await House.run { house in

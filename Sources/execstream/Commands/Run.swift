@@ -134,15 +134,19 @@ enum RunCommand: ProgramCommand {
         let first = try await reporting { () async throws(ExecError) in
             try await iterator.next(isolation: nil)
         }
-        guard let first, case .ready = first else {
+        guard let first, case .ready(let ready) = first else {
             throw Failure("the server did not say whether \(key) has started")
         }
+        var failure = ready.info.exit
+        if failure?.reason != .startFailed { failure = nil }
         if context.isJSON {
             try context.console.print(JSON(first))
+        } else if let failure {
+            context.console.complain("\(key): \(failure.message)")
         } else {
             try context.console.print("\(key)\n")
         }
-        return 0
+        return failure?.code ?? 0
     }
 
     private static func follow(
