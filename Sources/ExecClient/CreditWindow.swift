@@ -4,7 +4,7 @@ internal import ExecModel
 ///
 /// A value. What has arrived and was not consumed is at most the window, whatever the server does:
 /// more than that by a whole message is an error. Messages are counted too, for a server that knows
-/// `View.windowChunks`; one that does not is not at fault.
+/// `View.windowChunks`; one that does not is not at fault until so many wait that they fill the memory.
 struct CreditWindow {
     /// Output, or credit for it.
     struct Amount: Equatable {
@@ -35,6 +35,14 @@ struct CreditWindow {
         guard isWithin || window.bytes > .max / 2 else {
             throw ExecError(.internalError, "the server sent more output than it had credit for")
         }
+        guard window.chunks == 0 || unconsumed.chunks <= chunksMax else {
+            throw ExecError(.internalError, "the server sent more messages than it had credit for")
+        }
+    }
+
+    /// How many messages may wait, whatever the server knows. A message of one byte takes some hundreds.
+    private var chunksMax: UInt64 {
+        max(Self.toleratedChunks, window.chunks.saturatingAdd(window.chunks))
     }
 
     /// The caller has taken output. True, once until credit is taken: it is time to grant some.
@@ -93,4 +101,5 @@ struct CreditWindow {
 
     private static let chunkBytesMax: UInt64 = 64 << 10
     private static let messageBytesMax: UInt64 = 4 << 20
+    private static let toleratedChunks: UInt64 = 65_536
 }

@@ -58,6 +58,17 @@ import Wire
         #expect(unlimited.takeCredit() == .init())
     }
 
+    @Test func `a server far beyond its credit of messages is an error`() throws {
+        var window = CreditWindow(windowBytes: 1 << 20, windowChunks: 16_384)
+        for _ in 0..<65_536 { try window.delivered(1) }
+        #expect(throws: ExecError.self) { try window.delivered(1) }
+        var wide = CreditWindow(windowBytes: 1 << 20, windowChunks: 100_000)
+        for _ in 0..<200_000 { try wide.delivered(1) }
+        #expect(throws: ExecError.self) { try wide.delivered(1) }
+        var unlimited = CreditWindow(windowBytes: 1 << 20)
+        for _ in 0..<200_000 { try unlimited.delivered(1) }
+    }
+
     @Test func `a server far beyond its credit is an error`() throws {
         var window = CreditWindow(windowBytes: 1000)
         try window.delivered(4 << 20)
