@@ -63,15 +63,12 @@ final class Caller {
         let error: ExecError? =
             refresh() ? identity.refusal(of: action, on: target) : Self.goneError
         guard let error else { return }
-        let entry = entry(action, target)
-        connection.context.limitedLog.write(about: identity, on: connection.loop) {
-            entry.tell(error)
-        }
+        write(error, to: entry(action, target))
         throw error
     }
 
-    /// Does what is to be written down: `body` tells the entry what came of it, and what it throws is
-    /// told here.
+    /// Does what the audit log records. `body` writes the outcome to the entry; a thrown error is
+    /// written here.
     func audited<Result>(
         _ action: Action,
         on target: Target,
@@ -81,8 +78,16 @@ final class Caller {
         do throws(ExecError) {
             return try body(entry)
         } catch {
-            entry.tell(error)
+            write(error, to: entry)
             throw error
+        }
+    }
+
+    /// Writes a call that failed. Such calls cost a client nothing, so the number of their lines is limited
+    /// for each identity.
+    private func write(_ error: ExecError, to entry: AuditEntry) {
+        connection.context.limitedLog.write(about: identity, on: connection.loop) {
+            entry.tell(error)
         }
     }
 

@@ -12,7 +12,7 @@ final class LimitedLog: Sendable {
 
     /// Events of one network in `LineLimiter.window`; an event may have a line in both logs.
     static let ofNetworkMax = 16
-    /// Refused calls of one identity.
+    /// Refused and failed calls of one identity.
     static let ofIdentityMax = 256
 
     init(log: ServerLog, audit: AuditLog, clocks: any Clocks) {
@@ -24,7 +24,7 @@ final class LimitedLog: Sendable {
         self.write(network.name, max: Self.ofNetworkMax, on: loop, write)
     }
 
-    /// The same for a call that an identity may not make.
+    /// The same for a call of an identity that was refused or failed.
     func write(about identity: Identity, on loop: EventLoop, _ write: () -> Void) {
         self.write("token:\(identity.name)", max: Self.ofIdentityMax, on: loop, write)
     }

@@ -44,6 +44,9 @@ package final class EventLoop: Sendable {
     /// After how many letters the clock is read.
     private static let lettersPerClock = 64
 
+    /// After how many timers the clock is read.
+    private static let timersPerClock = 16
+
     /// Makes a loop; nothing happens before a thread calls `run`.
     package init(name: String) throws(Errno) {
         self.name = name
@@ -183,9 +186,19 @@ extension EventLoop {
         // Timers that this turn's handlers set are the next turn's, even at no distance.
         let timersBefore = timers.nextOrder
         for index in 0..<count { deliver(events[index]) }
-        while let body = timers.popDue(at: turnStart, before: timersBefore) { body() }
+        runTimers(before: timersBefore)
         runLetters(passes: EventLoop.passesMax, untilTurnEnd: true)
         return mailbox.withLock { $0.isStopping }
+    }
+
+    /// Runs the timers that are due. Those that the turn's time does not suffice for are due in the next.
+    private func runTimers(before order: UInt64) {
+        var count = 0
+        while let body = timers.popDue(at: turnStart, before: order) {
+            body()
+            count += 1
+            if count % EventLoop.timersPerClock == 0, isTurnOver { return }
+        }
     }
 
     private func wait() -> Int {

@@ -25,6 +25,36 @@ internal import Testing
         }
     }
 
+    @Test func `runs what is posted before the last of many timers that are due together`()
+        async throws
+    {
+        final class Counts: Sendable {
+            let ran = Atomic(0)
+            let ranBeforeJob = Atomic(0)
+        }
+        let counts = Counts()
+        try await withLoop { loop in
+            let _: Bool = try await loop.finish { done in
+                for number in 1...200 {
+                    loop.schedule(after: .zero) {
+                        // Each takes a while, so that all together take more than a turn should.
+                        let end = SystemClocks().now + .milliseconds(1)
+                        while SystemClocks().now < end {}
+                        counts.ran.add(1, ordering: .relaxed)
+                        if number == 200 { done(true) }
+                        guard number == 1 else { return }
+                        loop.execute {
+                            let ran = counts.ran.load(ordering: .relaxed)
+                            counts.ranBeforeJob.store(ran, ordering: .relaxed)
+                        }
+                    }
+                }
+            }
+        }
+        #expect(counts.ran.load(ordering: .relaxed) == 200)
+        #expect((1..<200).contains(counts.ranBeforeJob.load(ordering: .relaxed)))
+    }
+
     @Test func `does not deliver an event of the turn in which it was deregistered`() async throws {
         try await withLoop { loop in
             let calls: [String] = try await loop.finish { done in

@@ -72,6 +72,24 @@ struct AuditTests {
         "unknown stop UNAUTHENTICATED", "unknown hello UNAUTHENTICATED",
     ]
 
+    @Test("has 256 lines for calls of one identity that fail, and every line for what is done")
+    func failures() async throws {
+        let file = try TokensFile(Self.tokens)
+        let (path, log) = (file.path, LogLines())
+        try await Service.run(options: { ($0.tokensFile, $0.log) = (path, log.log()) }) { service in
+            let ops = try RawClient(service, token: "secret-token-ops")
+            let remove = ExecRemoveRequest(containerID: "c", execID: "none")
+            for number: UInt32 in 0..<300 {
+                _ = try ops.call(.execRemove, remove, id: 3 + 2 * number)
+            }
+            #expect(log.audit.count { $0 == "ops remove c/none NOT_FOUND" } == 256)
+            try ops.start(Start(containerID: "c", execID: "e", command: shell("exit 0")), id: 1_003)
+            _ = try ops.session(1_003)
+            #expect(log.audit.last == "ops start c/e started")
+            #expect(log.audit.count == 257)
+        }
+    }
+
     @Test("has a line for all that was done and refused, and nothing of what was said")
     func lines() async throws {
         let file = try TokensFile(Self.tokens)
