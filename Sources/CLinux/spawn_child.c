@@ -123,7 +123,8 @@ CHILD void set_descriptors(struct el_spawn_block *child) {
 // Before the user changes, so that little happens between that and the program. A handler would be
 // reset by execve, but an ignored signal would stay ignored.
 CHILD void reset_signals(void) {
-    struct kernel_sigaction fallback = {0};
+    // Static: the compiler would clear one on the stack by memset, which the sanitizers intercept.
+    static const struct kernel_sigaction fallback;
     for (int signal = 1; signal <= SIGNALS; signal++) {
         if (signal == SIGKILL || signal == SIGSTOP) continue;
         raw_call(SYS_rt_sigaction, signal, &fallback, NULL, KERNEL_MASK_BYTES);
