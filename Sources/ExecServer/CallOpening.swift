@@ -17,7 +17,8 @@ struct CallOpening {
     }
 
     private func dispatch(_ request: CallRequest, _ id: UInt32) throws(ExecError) {
-        guard request.service == ServiceName.exec, let method = Method(rawValue: request.method)
+        guard request.service.utf8.elementsEqual(ServiceName.exec.utf8),
+            let method = Method(name: request.method)
         else { throw unknown(request) }
         guard let caller = try caller(of: request, method, id) else { return }
         try caller.account.checkStreams()

@@ -41,8 +41,8 @@ extension CallRequest: TopMessage {
 
     init(raw pointer: UnsafePointer<Raw>) throws(DecodeFailure) {
         let raw = pointer.pointee
-        service = try raw.service.text("service")
-        method = try raw.method.text("method")
+        service = try raw.service.name("service")
+        method = try raw.method.name("method")
         payload = raw.payload.bytes
         timeoutNano = raw.timeout_nano
         metadata = try KeyValue.list(raw.n_metadata, raw.metadata, "metadata").map {
@@ -74,8 +74,8 @@ private struct KeyValue: MessageValue {
     }
 
     init(raw: UnsafePointer<Raw>) throws(DecodeFailure) {
-        key = try raw.pointee.key.text("key")
-        value = try raw.pointee.value.text("value")
+        key = try raw.pointee.key.name("key")
+        value = try raw.pointee.value.name("value")
     }
 
     func fill(_ raw: inout Raw, in arena: inout MessageArena) {

@@ -17,9 +17,15 @@ extension Command: MessageValue {
         graceMS = raw.grace_ms
         stopSignal = raw.stop_signal
         drainMS = raw.drain_ms
-        user = try raw.user.text("user")
+        user = try raw.user.name("user")
         limits = try Limits.optional(raw.limits, "limits") ?? Limits()
-        labels = try map(raw.n_labels, raw.labels, "labels", max: Self.labelsMax)
+        labels = try map(
+            raw.n_labels,
+            raw.labels,
+            "labels",
+            max: Self.labelsMax,
+            comparesValues: true
+        )
     }
 
     func fill(_ raw: inout Raw, in arena: inout MessageArena) {

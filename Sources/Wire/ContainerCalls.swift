@@ -70,7 +70,7 @@ extension ContainerLifecycleRequest: TopMessage {
     static var unpack: Unpack { execstream__v1__container_lifecycle_request__unpack }
 
     init(raw: UnsafePointer<Raw>) throws(DecodeFailure) {
-        containerID = try raw.pointee.container_id.text("container_id")
+        containerID = try raw.pointee.container_id.name("container_id")
         afterSequence = raw.pointee.after_sequence
     }
 
@@ -89,7 +89,7 @@ extension ContainerStatusRequest: TopMessage {
     static var unpack: Unpack { execstream__v1__container_status_request__unpack }
 
     init(raw: UnsafePointer<Raw>) throws(DecodeFailure) {
-        containerID = try raw.pointee.container_id.text("container_id")
+        containerID = try raw.pointee.container_id.name("container_id")
         includeResourceUsage = raw.pointee.include_resource_usage != 0
     }
 
@@ -108,7 +108,7 @@ extension ContainerControlRequest: TopMessage {
     static var unpack: Unpack { execstream__v1__container_control_request__unpack }
 
     init(raw: UnsafePointer<Raw>) throws(DecodeFailure) {
-        containerID = try raw.pointee.container_id.text("container_id")
+        containerID = try raw.pointee.container_id.name("container_id")
     }
 
     func fill(_ raw: inout Raw, in arena: inout MessageArena) {
@@ -125,7 +125,7 @@ extension ContainerSignalRequest: TopMessage {
     static var unpack: Unpack { execstream__v1__container_signal_request__unpack }
 
     init(raw: UnsafePointer<Raw>) throws(DecodeFailure) {
-        containerID = try raw.pointee.container_id.text("container_id")
+        containerID = try raw.pointee.container_id.name("container_id")
         signal = try SignalRequest.required(raw.pointee.signal, "signal")
     }
 

@@ -12,8 +12,8 @@ extension LifecycleEvent: TopMessage {
     init(raw pointer: UnsafePointer<Raw>) throws(DecodeFailure) {
         let raw = pointer.pointee
         let named = ExecInfo(
-            containerID: try raw.container_id.text("container_id"),
-            execID: try raw.exec_id.text("exec_id"),
+            containerID: try raw.container_id.name("container_id"),
+            execID: try raw.exec_id.name("exec_id"),
         )
         self.init(
             sequence: raw.sequence,
@@ -48,7 +48,7 @@ extension ContainerStatus: TopMessage {
     init(raw pointer: UnsafePointer<Raw>) throws(DecodeFailure) {
         let raw = pointer.pointee
         self.init(
-            containerID: try raw.container_id.text("container_id"),
+            containerID: try raw.container_id.name("container_id"),
             state: ContainerState(rawValue: Int32(bitPattern: raw.status.rawValue))
                 ?? .unspecified,
             execs: try ExecInfo.list(raw.n_execs, raw.execs, "execs"),

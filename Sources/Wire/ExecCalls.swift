@@ -93,8 +93,8 @@ extension ExecWaitRequest: TopMessage {
     static var unpack: Unpack { execstream__v1__exec_wait_request__unpack }
 
     init(raw: UnsafePointer<Raw>) throws(DecodeFailure) {
-        containerID = try raw.pointee.container_id.text("container_id")
-        execID = try raw.pointee.exec_id.text("exec_id")
+        containerID = try raw.pointee.container_id.name("container_id")
+        execID = try raw.pointee.exec_id.name("exec_id")
         timeoutMS = raw.pointee.timeout_ms
     }
 
@@ -131,8 +131,8 @@ extension ExecSignalRequest: TopMessage {
     static var unpack: Unpack { execstream__v1__exec_signal_request__unpack }
 
     init(raw: UnsafePointer<Raw>) throws(DecodeFailure) {
-        containerID = try raw.pointee.container_id.text("container_id")
-        execID = try raw.pointee.exec_id.text("exec_id")
+        containerID = try raw.pointee.container_id.name("container_id")
+        execID = try raw.pointee.exec_id.name("exec_id")
         signal = try SignalRequest.required(raw.pointee.signal, "signal")
     }
 
@@ -152,8 +152,8 @@ extension ExecStopRequest: TopMessage {
     static var unpack: Unpack { execstream__v1__exec_stop_request__unpack }
 
     init(raw: UnsafePointer<Raw>) throws(DecodeFailure) {
-        containerID = try raw.pointee.container_id.text("container_id")
-        execID = try raw.pointee.exec_id.text("exec_id")
+        containerID = try raw.pointee.container_id.name("container_id")
+        execID = try raw.pointee.exec_id.name("exec_id")
         graceMS = raw.pointee.grace_ms
     }
 
@@ -173,8 +173,8 @@ extension ExecRemoveRequest: TopMessage {
     static var unpack: Unpack { execstream__v1__exec_remove_request__unpack }
 
     init(raw: UnsafePointer<Raw>) throws(DecodeFailure) {
-        containerID = try raw.pointee.container_id.text("container_id")
-        execID = try raw.pointee.exec_id.text("exec_id")
+        containerID = try raw.pointee.container_id.name("container_id")
+        execID = try raw.pointee.exec_id.name("exec_id")
     }
 
     func fill(_ raw: inout Raw, in arena: inout MessageArena) {

@@ -8,8 +8,8 @@ extension ExecInfo: MessageValue {
     init(raw pointer: UnsafePointer<Raw>) throws(DecodeFailure) {
         let raw = pointer.pointee
         self.init(
-            containerID: try raw.container_id.text("container_id"),
-            execID: try raw.exec_id.text("exec_id"),
+            containerID: try raw.container_id.name("container_id"),
+            execID: try raw.exec_id.name("exec_id"),
         )
         state = ExecState(raw.state)
         pid = raw.pid

@@ -45,12 +45,13 @@ extension ExecListRequest: TopMessage {
     static var unpack: Unpack { execstream__v1__exec_list_request__unpack }
 
     init(raw: UnsafePointer<Raw>) throws(DecodeFailure) {
-        containerID = try raw.pointee.container_id.text("container_id")
+        containerID = try raw.pointee.container_id.name("container_id")
         labels = try map(
             raw.pointee.n_labels,
             raw.pointee.labels,
             "labels",
-            max: Command.labelsMax
+            max: Command.labelsMax,
+            comparesValues: true
         )
         runningOnly = raw.pointee.running_only != 0
     }

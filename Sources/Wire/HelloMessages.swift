@@ -49,7 +49,7 @@ extension HelloRequest: TopMessage {
 
     init(raw: UnsafePointer<Raw>) throws(DecodeFailure) {
         client = try raw.pointee.client.text("client")
-        token = try raw.pointee.token.text("token")
+        token = try raw.pointee.token.name("token")
     }
 
     func fill(_ raw: inout Raw, in arena: inout MessageArena) {

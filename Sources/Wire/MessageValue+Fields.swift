@@ -13,6 +13,33 @@ extension ProtobufCBinaryData {
         return text
     }
 
+    /// The field's text, where it is a name: something that is compared or hashed.
+    ///
+    /// Swift compares and hashes texts in a normal form, which takes a time by the square of the number of
+    /// combining marks in a row. So a name must be in Unicode's stream-safe form: at most 30 in a row.
+    func name(_ field: @autoclosure () -> String) throws(DecodeFailure) -> String {
+        let text = try text(field())
+        guard len > Self.marksMax, text.utf8.contains(where: { $0 >= 0x80 }) else { return text }
+        var marks = 0
+        for scalar in text.unicodeScalars {
+            let isMark =
+                scalar.properties.canonicalCombiningClass != .notReordered
+                || Self.hiddenMarks.contains(scalar.value)
+            marks = isMark ? marks + 1 : 0
+            guard marks <= Self.marksMax else {
+                throw DecodeFailure(
+                    field(),
+                    "has more than \(Self.marksMax) combining marks in a row"
+                )
+            }
+        }
+        return text
+    }
+
+    private static var marksMax: Int { 30 }
+    /// These three (Tibetan vowels) are no marks by their class, but are made of marks.
+    private static var hiddenMarks: [UInt32] { [0x0F73, 0x0F75, 0x0F81] }
+
     /// The field's bytes.
     var bytes: [UInt8] { Array(buffer) }
 
@@ -86,19 +113,24 @@ private func check(_ count: Int, _ field: String, max: Int) throws(DecodeFailure
 }
 
 /// The pairs in a map field; of two with one key the last counts. Throws where there are more than `max`.
+/// `comparesValues`: the values are names, too.
 func map(
     _ count: Int,
     _ start: RawList<Execstream__V1__StringPair>?,
     _ field: String,
     max: Int = .max,
+    comparesValues: Bool = false,
 ) throws(DecodeFailure) -> [String: String] {
     try check(count, field, max: max)
     var values: [String: String] = [:]
     values.reserveCapacity(count)
     for (index, raw) in UnsafeBufferPointer(start: start, count: count).enumerated() {
         guard let pair = raw?.pointee else { continue }
-        let key = try pair.key.text("\(field)[\(index)].key")
-        values[key] = try pair.value.text("\(field)[\(index)].value")
+        let key = try pair.key.name("\(field)[\(index)].key")
+        values[key] =
+            comparesValues
+            ? try pair.value.name("\(field)[\(index)].value")
+            : try pair.value.text("\(field)[\(index)].value")
     }
     return values
 }

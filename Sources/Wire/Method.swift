@@ -20,6 +20,13 @@ package enum Method: String, Hashable, Sendable, CaseIterable {
     case containerResume = "ContainerResume"
     case containerSignal = "ContainerSignal"
 
+    /// The method of this name, compared by bytes; nil: there is none.
+    package init?(name: String) {
+        let method = Method.allCases.first { $0.rawValue.utf8.elementsEqual(name.utf8) }
+        guard let method else { return nil }
+        self = method
+    }
+
     /// How its messages go. This decides a call's shape, not the flags of its request.
     package var shape: MethodShape {
         switch self {

@@ -113,13 +113,14 @@ extension Register: MessageValue {
     static var initialize: (UnsafeMutablePointer<Raw>?) -> Void { execstream__v1__register__init }
 
     init(raw: UnsafePointer<Raw>) throws(DecodeFailure) {
-        containerID = try raw.pointee.container_id.text("container_id")
-        execID = try raw.pointee.exec_id.text("exec_id")
+        containerID = try raw.pointee.container_id.name("container_id")
+        execID = try raw.pointee.exec_id.name("exec_id")
         labels = try map(
             raw.pointee.n_labels,
             raw.pointee.labels,
             "labels",
-            max: Command.labelsMax
+            max: Command.labelsMax,
+            comparesValues: true
         )
     }
 

@@ -119,8 +119,8 @@ extension Start: MessageValue {
 
     init(raw pointer: UnsafePointer<Raw>) throws(DecodeFailure) {
         let raw = pointer.pointee
-        containerID = try raw.container_id.text("container_id")
-        execID = try raw.exec_id.text("exec_id")
+        containerID = try raw.container_id.name("container_id")
+        execID = try raw.exec_id.name("exec_id")
         command = try Command.optional(raw.command, "command")
         view = try View.optional(raw.view, "view") ?? View()
         onDisconnect = try OnDisconnect.optional(raw.on_disconnect, "on_disconnect")

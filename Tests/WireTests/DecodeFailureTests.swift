@@ -24,6 +24,33 @@ struct DecodeFailureTests {
         }
     }
 
+    @Test("A name with more than 30 combining marks in a row is refused, wherever names are")
+    func marks() {
+        let marks = "a" + String(repeating: "\u{301}\u{327}", count: 15)
+        let many = marks + "\u{301}"
+        let hidden = "a" + String(repeating: "\u{F73}", count: 31)
+        let problem = "has more than 30 combining marks in a row"
+        for name in [many, hidden] {
+            let call = CallRequest(method: name).encode()
+            #expect(failure(CallRequest.self, call)?.hasSuffix(problem) == true)
+            let list = ExecListRequest(containerID: name)
+            #expect(failure(ExecListRequest.self, list.encode())?.hasSuffix(problem) == true)
+            let filter = ExecListRequest(labels: [name: "v"])
+            #expect(failure(ExecListRequest.self, filter.encode())?.hasSuffix(problem) == true)
+            var command = Command(["x"])
+            command.environment = [name: "v"]
+            let start = Start(containerID: "c", execID: "e", command: command)
+            let request = SessionRequest.start(start).encode()
+            #expect(failure(SessionRequest.self, request)?.hasSuffix(problem) == true)
+        }
+        // Texts that are no names pass, and so do names with fewer marks.
+        var command = Command([many])
+        command.environment = [marks: many]
+        command.labels = [marks: marks]
+        let start = Start(containerID: "c", execID: "e", command: command)
+        #expect(failure(SessionRequest.self, SessionRequest.start(start).encode()) == nil)
+    }
+
     @Test("A oneof in which nothing is set is refused, and can be told from the rest")
     func nothingSet() {
         for type: any WireMessage.Type in [
