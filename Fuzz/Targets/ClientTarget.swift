@@ -12,12 +12,11 @@ internal import Kernel
 /// server sends. Stream 1 is Hello, 3 a session, 5 a subscription, 7 a list, 9 a container's status,
 /// 11 a wait.
 enum ClientTarget {
-    private static let loop: EventLoop = {
+    private static let group: EventLoopGroup = {
         guard let group = try? EventLoopGroup(count: 1, name: "client") else {
             fatalError("no thread can be made")
         }
-        // As long as the process lives.
-        return Unmanaged.passRetained(group).takeUnretainedValue().next()
+        return group
     }()
 
     static func run(_ input: Input) -> Int32 {
@@ -33,7 +32,7 @@ enum ClientTarget {
         view.noFollow = form & 1 == 1
         view.windowBytes = 1 << 20
         let (bytes, asked) = (Array(input.rest), view)
-        let loop = loop
+        let loop = group.next()
         do throws(Errno) {
             try loop.perform { ServerTalk(loop, asked).feed(bytes) }
         } catch {
@@ -70,7 +69,7 @@ private final class ServerTalk {
             core: core,
             request: SessionPlan(key: key, view: view),
             mailbox: mailbox,
-            window: SharedWindow(windowBytes: view.windowBytes)
+            window: SharedWindow(of: view)
         )
         events = EventsDriver(core: core, request: ContainerLifecycleRequest(), mailbox: news)
     }
