@@ -50,12 +50,21 @@ extension Connection {
     /// For how long calls may be heard now, by the clock: some answers are short, and not short work.
     /// Nil: the connection has been put in line, see `CallShare`.
     private var callTime: Duration? {
-        guard let share else { return CallShare.turnTime }
+        guard let share, !isHeardLast else { return CallShare.turnTime }
         return share.take(self)
+    }
+
+    /// Hears what has arrived of a peer that is about to lose its place: its token may be there.
+    func hearLast() {
+        isHeardLast = true
+        defer { isHeardLast = false }
+        if unheard.isEmpty { read() } else if mayHear { hearUnheard(for: CallShare.turnTime) }
     }
 
     /// Cuts frames off, as long as the peer takes the answers, and keeps the rest for then.
     private func hear(_ bytes: RawSpan, for time: Duration) {
+        // A token changes it: what has come up to there counts for the peers without one.
+        let share = share
         let begin = SystemClocks().now
         hearingEnd = min(begin + time, loop.turnEnd)
         (hearingClock, isHeardOut) = (begin, false)
@@ -73,7 +82,7 @@ extension Connection {
             guard count < bytes.byteCount else { return }
             unheard = bytes.copy(count..<bytes.byteCount)
             guard mayHear else { return }
-            if let share { share.wait(self) } else { scheduleFlush() }
+            if let share = self.share { share.wait(self) } else { scheduleFlush() }
         } catch {
             complain {
                 context.log.warning(
@@ -146,6 +155,7 @@ extension Connection {
     /// The peer's calls have their turn, and this connection is the first in line.
     func hearInTurn(_ time: Duration) {
         guard socket != nil else { return }
+        if isHandshaking { return goOnShakingHands() }
         if !unheard.isEmpty, mayHear { hearUnheard(for: time) }
         flush()
     }
