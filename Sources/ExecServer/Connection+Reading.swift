@@ -170,7 +170,7 @@ extension Connection {
     /// than it may have, the connection is closed.
     func settleHeldBytes() {
         guard let countedIn else { return }
-        let now = decoder.gatheredBytes + unheard.count + outbox.count
+        let now = decoder.gatheredBytes + unheard.count + outbox.count + answerBytes
         guard now == 0 ? heldBytes > 0 : abs(now - heldBytes) >= Self.heldBytesStep else { return }
         let isWithin = countedIn.hold(bytes: now - heldBytes)
         heldBytes = now
@@ -183,6 +183,18 @@ extension Connection {
         }
         close("its identity has more bytes held than it may have")
     }
+
+    /// An answer that is being gathered grows by so many bytes. Throws RESOURCE_EXHAUSTED where that is more
+    /// than the peer may have; then they do not count.
+    func hold(answerBytes count: Int) throws(ExecError) {
+        guard let countedIn, count > 0 else { return }
+        try countedIn.hold(answerBytes: count)
+        heldBytes += count
+        answerBytes += count
+    }
+
+    /// Such an answer is made, or given up. What it counted is settled once all is written.
+    func release(answerBytes count: Int) { answerBytes -= count }
 
     /// Smaller changes are not charged: a connection that is not busy costs nothing.
     private static let heldBytesStep = 16 << 10

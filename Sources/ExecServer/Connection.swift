@@ -30,6 +30,8 @@ final class Connection: ReadinessHandler, LoopTarget, @unchecked Sendable {
     var isInLine = false
     /// What the peer's account was charged for what is held here of messages and answers.
     var heldBytes = 0
+    /// The part of it that is answers which are being gathered, or wait for room.
+    var answerBytes = 0
     private(set) var socket: Transport?
     var registration: Registration?
     var interest: Interest = .readable

@@ -19,7 +19,10 @@ final class PendingCall: ServerStream, @unchecked Sendable {
     private var timers: [TimerID] = []
     private var waiter: (instance: ExecInstance, id: UInt64)?
     private var answer: (() -> [UInt8])?
-    private var isOpen = false
+    /// What is gathered for its answer, and how much of that the peer's account was charged for.
+    private var gathered: GatheredExecs?
+    private var heldBytes = 0
+    private(set) var isOpen = false
     private(set) var isOver = false
 
     init(
@@ -54,6 +57,14 @@ final class PendingCall: ServerStream, @unchecked Sendable {
                 connection.fail(id, error)
             }
         )
+    }
+
+    /// The call, which is open, keeps what `execs` has gathered until it is over. Throws RESOURCE_EXHAUSTED
+    /// where that is more than the peer may have.
+    func keep(_ execs: GatheredExecs) throws(ExecError) {
+        gathered = execs
+        try connection.hold(answerBytes: execs.byteCount - heldBytes)
+        heldBytes = execs.byteCount
     }
 
     /// Calls `body` on the loop once the instance has exited, unless the call is over by then.
@@ -108,6 +119,10 @@ final class PendingCall: ServerStream, @unchecked Sendable {
     func ended() {
         isOver = true
         answer = nil
+        gathered?.drop()
+        gathered = nil
+        connection.release(answerBytes: heldBytes)
+        heldBytes = 0
         stopWaiting()
     }
 
