@@ -54,10 +54,11 @@ extension Calls {
             try request.signal.check()
             let instance = try instance(request.containerID, request.execID)
             call.open()
-            try instance.signal(request.signal) { error in
+            let wait = try instance.signal(request.signal) { error in
                 entry.tell(error)
                 call.finish { error.map { .failure($0) } ?? .success(instance.info) }
             }
+            call.waits(for: wait) { entry.tell("cancelled") }
         }
     }
 

@@ -18,6 +18,8 @@ final class PendingCall: ServerStream, @unchecked Sendable {
     private let timeoutNano: Int64
     private var timers: [TimerID] = []
     private var waiter: (instance: ExecInstance, id: UInt64)?
+    /// What it does to an exec that is being started: given up with the call.
+    private var startWait: (wait: StartWait, givenUp: () -> Void)?
     private var answer: (() -> [UInt8])?
     private var isOpen = false
     private(set) var isOver = false
@@ -60,6 +62,11 @@ final class PendingCall: ServerStream, @unchecked Sendable {
     func onExit(of instance: ExecInstance, _ body: @escaping @Sendable () -> Void) {
         let registered = instance.onExit { [connection] _ in connection.loop.execute(body) }
         if let registered { waiter = (instance, registered) }
+    }
+
+    /// The call waits for an exec's start; `givenUp` is called where it ends before that. On the loop.
+    func waits(for wait: StartWait?, orElse givenUp: @escaping () -> Void) {
+        if let wait { startWait = (wait, givenUp) }
     }
 
     /// Answers. On the loop.
@@ -116,5 +123,7 @@ final class PendingCall: ServerStream, @unchecked Sendable {
         timers = []
         if let waiter { waiter.instance.cancelOnExit(waiter.id) }
         waiter = nil
+        if let startWait, startWait.wait.cancel() { startWait.givenUp() }
+        startWait = nil
     }
 }
