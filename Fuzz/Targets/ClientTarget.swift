@@ -45,7 +45,8 @@ enum ClientTarget {
 /// One client's side of it, without a socket. The loop's thread only.
 private final class ServerTalk {
     private let mailbox = Mailbox<SessionEvent>()
-    private let news = Mailbox<LifecycleEvent>()
+    private let news = Mailbox<HeldEvent>()
+    private let held = HeldBytes()
     private let session: SessionDriver
     private let events: EventsDriver
     private var machine = ClientConnection.StateMachine()
@@ -71,7 +72,12 @@ private final class ServerTalk {
             mailbox: mailbox,
             window: SharedWindow(of: view)
         )
-        events = EventsDriver(core: core, request: ContainerLifecycleRequest(), mailbox: news)
+        events = EventsDriver(
+            core: core,
+            request: ContainerLifecycleRequest(),
+            mailbox: news,
+            held: held
+        )
     }
 
     func feed(_ bytes: [UInt8]) {
@@ -162,9 +168,10 @@ private final class ServerTalk {
             default: break
             }
         }
-        while case .success(let event?)? = news.poll() {
-            _ = EventsCommand.line(event)
-            _ = JSON(event).text
+        while case .success(let next?)? = news.poll() {
+            held.remove(next.bytes)
+            _ = EventsCommand.line(next.event)
+            _ = JSON(next.event).text
         }
     }
 

@@ -5,7 +5,7 @@ extension ExecClient {
     /// What happens to the execs of one container, or of all.
     ///
     /// Comes back by itself after a break, after the last event it has seen, for up to
-    /// ``ClientOptions/resumeLimit``. A consumer that is 1,000 events behind loses the newest, and
+    /// ``ClientOptions/resumeLimit``. A consumer that is 1,000 events or 16 MiB of them behind loses the newest, and
     /// ``LifecycleEvent/missed`` of the next one says how many. Before the first event there is no place
     /// to come back to: what happens during a break is then not told.
     ///
@@ -45,22 +45,25 @@ public struct ContainerEvents: AsyncSequence, Sendable {
         public mutating func next(
             isolation actor: isolated (any Actor)?,
         ) async throws(ExecError) -> LifecycleEvent? {
-            try await subscription.mailbox.next()
+            guard let next = try await subscription.mailbox.next() else { return nil }
+            subscription.held.remove(next.bytes)
+            return next.event
         }
     }
 }
 
 /// The caller's end of a subscription; letting go of it ends it.
 private final class Subscription: Sendable {
-    let mailbox = Mailbox<LifecycleEvent>()
+    let mailbox = Mailbox<HeldEvent>()
+    let held = HeldBytes()
     private let runtime: ClientRuntime
     private let driver = Promised<EventsDriver>()
 
     init(_ request: ContainerLifecycleRequest, runtime: ClientRuntime) {
         self.runtime = runtime
-        let (mailbox, driver) = (mailbox, driver)
+        let (mailbox, held, driver) = (mailbox, held, driver)
         let isRunning = runtime.execute { core in
-            let made = EventsDriver(core: core, request: request, mailbox: mailbox)
+            let made = EventsDriver(core: core, request: request, mailbox: mailbox, held: held)
             driver.set(made, on: core.loop)
             made.open()
         }

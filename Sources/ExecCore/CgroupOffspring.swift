@@ -20,6 +20,8 @@ final class CgroupOffspring: Offspring {
 
     var pids: [Int32] { (cgroup?.processes ?? []).filter { $0 != leader } }
 
+    var finder: @Sendable () -> [Int32] { { [cgroup] in cgroup?.processes ?? [] } }
+
     func tellIfEmpty(on loop: EventLoop, _ done: @escaping (Bool) -> Void) {
         done(cgroup?.isPopulated != true)
     }
@@ -28,7 +30,7 @@ final class CgroupOffspring: Offspring {
     func note() {}
 
     func signal(_ number: Int32, sparingGroup: Bool) {
-        cgroup?.signal(number) { !sparingGroup || ProcessRecord.read($0)?.group != leader }
+        cgroup?.signal(number) { !sparingGroup || ProcessTable.group(of: $0) != leader }
     }
 
     func kill() {

@@ -15,23 +15,32 @@ package struct Consumption: Sendable {
     /// Nothing.
     package init() {}
 
-    /// What the cgroup tells, and for what it doesn't, the sum over the processes in it.
-    init(of pids: [Int32], in cgroup: Cgroup?) {
-        var sum = Consumption()
+    /// The sum over these processes. Reads /proc/PID: not for an event loop's thread.
+    init(sumOver pids: [Int32], withIO: Bool) {
         for record in pids.compactMap({ ProcessRecord.read($0) }) {
-            sum.cpuUS += record.cpuUS
-            sum.memoryBytes += record.rssBytes
-            sum.pids += UInt32(clamping: record.threads)
-            guard let io = ProcessTable.io(of: record.pid) else { continue }
-            sum.ioReadBytes += io.readBytes
-            sum.ioWriteBytes += io.writtenBytes
+            cpuUS += record.cpuUS
+            memoryBytes += record.rssBytes
+            self.pids += UInt32(clamping: record.threads)
+            guard withIO, let io = ProcessTable.io(of: record.pid) else { continue }
+            ioReadBytes += io.readBytes
+            ioWriteBytes += io.writtenBytes
         }
-        let usage = cgroup?.usage
+    }
+
+    /// What the cgroup tells, and for what it doesn't, what is known of the processes in it.
+    init(_ usage: CgroupUsage?, otherwise sum: Consumption) {
         cpuUS = usage?.cpuUS ?? sum.cpuUS
         memoryBytes = usage?.memoryBytes ?? sum.memoryBytes
         memoryLimitBytes = usage?.memoryBytesMax ?? 0
         ioReadBytes = usage?.readBytes ?? sum.ioReadBytes
         ioWriteBytes = usage?.writtenBytes ?? sum.ioWriteBytes
-        self.pids = usage?.pids.map { UInt32(clamping: $0) } ?? sum.pids
+        pids = usage?.pids.map { UInt32(clamping: $0) } ?? sum.pids
     }
+}
+
+extension CgroupUsage {
+    var tellsIO: Bool { readBytes != nil && writtenBytes != nil }
+
+    /// Whether it tells all that a `Consumption` has.
+    var tellsAll: Bool { cpuUS != nil && memoryBytes != nil && pids != nil && tellsIO }
 }

@@ -5,21 +5,38 @@ internal import Synchronization
 /// What can be asked of an exec that this server runs. From any thread.
 extension ExecInstance {
     /// Sends a signal to the exec's whole group, or to its first process; `done` is called with what
-    /// came of it, on the exec's loop.
+    /// came of it, on the exec's loop. One that is being started gets it once it runs, unless the place
+    /// that is returned has been given up by then.
     ///
-    /// Throws FAILED_PRECONDITION where it has exited or somebody else runs it.
+    /// Throws FAILED_PRECONDITION where it has exited or somebody else runs it, RESOURCE_EXHAUSTED where
+    /// too many signals wait for its start.
+    @discardableResult
     package func signal(
         _ request: SignalRequest,
         done: @escaping @Sendable (ExecError?) -> Void,
-    ) throws(ExecError) {
+    ) throws(ExecError) -> StartWait? {
         guard exit == nil else { throw ExecError(.failedPrecondition, "\(key) has exited") }
-        if let controller { return controller.signal(request, done: done) }
-        // One that is being started gets it once it runs.
-        let isStarting = whenStarted { [self] _ in
-            if let controller { return controller.signal(request, done: done) }
-            done(ExecError(.failedPrecondition, "\(key) has exited"))
+        if let controller {
+            controller.signal(request, done: done)
+            return nil
         }
-        if !isStarting { try running().signal(request, done: done) }
+        guard let loop = startingOn else {
+            try running().signal(request, done: done)
+            return nil
+        }
+        let starting = try whenStarted(.control) { [self] _ in
+            if let controller { return controller.signal(request, done: done) }
+            loop.execute { [self] in
+                done(ExecError(.failedPrecondition, "\(key) has exited"))
+            }
+        }
+        switch starting {
+        case .waits(let wait): return wait
+        case .over: return nil
+        case .no:
+            try running().signal(request, done: done)
+            return nil
+        }
     }
 
     /// The polite end: its stop signal, the grace (its own where none is given), SIGKILL. One that is being

@@ -7,7 +7,7 @@ extension ExecInstance {
     /// then, also where nothing has changed. Does nothing where the exec has exited.
     ///
     /// Throws INVALID_ARGUMENT for a size that no terminal can have, FAILED_PRECONDITION where the exec
-    /// has no terminal.
+    /// has no terminal, RESOURCE_EXHAUSTED where too many wait for its start.
     package func resize(
         to size: WindowSize,
         done: @escaping @Sendable () -> Void = {},
@@ -18,10 +18,10 @@ extension ExecInstance {
         try size.check("resize")
         guard exit == nil else { return done() }
         if let controller { return controller.resize(to: size, done: done) }
-        let isStarting = whenStarted { [self] _ in
+        let starting = try whenStarted(.control) { [self] _ in
             if let controller { controller.resize(to: size, done: done) } else { done() }
         }
-        if !isStarting { done() }
+        if case .no = starting { done() }
     }
 
     /// Its terminal has been given this size: every viewer is told, the newest where it is slow.

@@ -9,6 +9,7 @@ final class LocalProcess: ProcessHandle, ReadinessHandler {
     private var child: ChildProcess?
     private var cgroup: Cgroup?
     private let services: LocalProcessServices
+    private let census: ProcessCensus
     private var cgroupFreezer: CgroupFreezer?
     private var memoryKillsBefore: UInt64 = 0
     /// Frozen now, by cgroup v1.
@@ -34,6 +35,7 @@ final class LocalProcess: ProcessHandle, ReadinessHandler {
         pid = child.pid
         self.cgroup = cgroup
         self.services = services
+        census = ProcessCensus(services.measurements)
         self.startedAt = startedAt
         peakFloor = ThisProcess.peakMemoryBytes
         if let cgroup, cgroup.isWatchable {
@@ -114,8 +116,18 @@ final class LocalProcess: ProcessHandle, ReadinessHandler {
         offspring.signal(number, sparingGroup: isThere != nil)
     }
 
-    func consumption() -> Consumption {
-        Consumption(of: [pid] + offspring.pids, in: cgroup)
+    func measure(on loop: EventLoop, _ done: @escaping (Consumption) -> Void) {
+        let usage = cgroup?.usage
+        if let usage, usage.tellsAll {
+            return done(Consumption(usage, otherwise: Consumption()))
+        }
+        let others = offspring.finder
+        let leader = child == nil ? [] : [pid]
+        census.sum(
+            over: { Array(Set(leader + others())) },
+            withIO: usage?.tellsIO != true,
+            on: loop
+        ) { sum in done(Consumption(usage, otherwise: sum ?? Consumption())) }
     }
 
     // MARK: The end

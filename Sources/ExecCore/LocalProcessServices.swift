@@ -10,6 +10,8 @@ final class LocalProcessServices: Sendable {
     let gate = StartGate()
     /// Where users are looked up.
     let lookups = WaitingThreads(name: "lookup", threadsMax: 16, jobsMax: 4_096)
+    /// Where processes are measured.
+    let measurements = WaitingThreads(name: "measure", threadsMax: 8, jobsMax: 4_096)
     /// What marks processes of this server, and nobody else's.
     let mark = randomBytes(8).map { String($0, radix: 16) }.joined()
     /// How many have been marked.

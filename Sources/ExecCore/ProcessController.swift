@@ -18,7 +18,7 @@ final class ProcessController: @unchecked Sendable {
     private let stdin: StdinPipe?
     private let terminal: ExecTerminal?
     private var disconnectTimer: TimerID?
-    private var meter: UsageMeter
+    private let usage: UsageSharing
 
     /// Between two attempts to thaw.
     private static let thawTime = Duration.milliseconds(100)
@@ -37,7 +37,7 @@ final class ProcessController: @unchecked Sendable {
         self.instance = instance
         self.onDisconnect = onDisconnect
         process = hosted.handle
-        meter = UsageMeter(startedAt: instance.clocks.now)
+        usage = UsageSharing(clocks: instance.clocks)
         terminal = hosted.terminal
         if let pipe = hosted.takeStdin() {
             stdin = StdinPipe(pipe, of: hosted.terminal, loop: loop)
@@ -119,9 +119,7 @@ final class ProcessController: @unchecked Sendable {
 
     /// What its processes consume now; `done` is called on the loop.
     func resourceUsage(_ done: @escaping @Sendable (ResourceUsage) -> Void) {
-        loop.execute { [self] in
-            done(meter.usage(process.consumption(), at: instance.clocks.now))
-        }
+        loop.execute { [self] in usage.ask(process, on: loop, done) }
     }
 
     /// A client that may write stdin comes. Returns what it may send at once; `credit` is called on

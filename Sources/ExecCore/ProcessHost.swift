@@ -81,8 +81,8 @@ package protocol ProcessHandle: AnyObject {
     @discardableResult
     func thaw() throws(Errno) -> FreezeMethod
 
-    /// What all its processes consume now.
-    func consumption() -> Consumption
+    /// Tells on `loop`, now or soon, what all its processes consume. One call at a time.
+    func measure(on loop: EventLoop, _ done: @escaping (Consumption) -> Void)
 }
 
 /// How a process ended, as far as that can be told.
@@ -112,6 +112,9 @@ package protocol Offspring: AnyObject {
 
     /// Who is left.
     var pids: [Int32] { get }
+
+    /// Finds out who is left, without the loop: for a thread that may wait.
+    var finder: @Sendable () -> [Int32] { get }
 
     /// To all of them; `sparingGroup`: but those in the process's own group.
     func signal(_ number: Int32, sparingGroup: Bool)

@@ -57,6 +57,17 @@ final class ProcessIndexes: Sendable {
         return recent ?? index(since: SystemClocks().now)
     }
 
+    /// As `recentIndex`, for a thread that may wait: nobody else waits where this one does.
+    func waitingIndex() -> ProcessIndex {
+        let recent = newest.withLock { newest in newest?.isRecent == true ? newest : nil }
+        if let recent { return recent }
+        let taken = ProcessIndex { children.contains($0) }
+        newest.withLock { newest in
+            if (newest?.takenAt).map({ $0 < taken.takenAt }) ?? true { newest = taken }
+        }
+        return taken
+    }
+
     /// One that was taken at this moment or later.
     func index(since: Instant) -> ProcessIndex {
         newest.withLock { newest in

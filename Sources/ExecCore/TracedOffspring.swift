@@ -34,6 +34,10 @@ final class TracedOffspring: Offspring {
 
     var pids: [Int32] { (find() ?? []).map(\.pid) }
 
+    var finder: @Sendable () -> [Int32] {
+        { [search, indexes] in (search.find(in: indexes.waitingIndex()) ?? []).map(\.pid) }
+    }
+
     func note() {
         for record in find(in: indexes.recentIndex()) ?? [] { meet(record) }
     }
@@ -82,22 +86,17 @@ final class TracedOffspring: Offspring {
     private func find(in index: ProcessIndex) -> [ProcessRecord]? {
         guard index.isComplete else { return nil }
         forgetEnded(index.records)
-        // A session's number is its leader's, and can be another's once that has gone.
-        let isOurs = index.records[leader].map { $0.startTicks == leaderStart } ?? true
-        var roots = Set(known.keys)
-        for session in known.keys.compactMap({ index.records[$0]?.session })
-            + (isOurs ? [leader] : [])
-        {
-            for process in index.table.members(ofSession: session) { roots.insert(process.pid) }
-        }
-        for process in index.orphans where isMarked(process) { roots.insert(process.pid) }
-        roots.formUnion(cgroup?.processes ?? [])
-        if isOurs { roots.insert(leader) }
-        let pids = roots.union(index.table.descendants(of: roots).map(\.pid))
-        // The oldest first: a parent is to hear of a signal before it hears that its child has ended.
-        return pids.compactMap { index.records[$0] }
-            .filter { $0.pid != leader && !$0.hasEnded }
-            .sorted { ($0.startTicks, $0.pid) < ($1.startTicks, $1.pid) }
+        return search.find(in: index)
+    }
+
+    private var search: TracedSearch {
+        TracedSearch(
+            leader: leader,
+            leaderStart: leaderStart,
+            mark: mark,
+            cgroup: cgroup,
+            known: Set(known.keys)
+        )
     }
 
     private func forgetEnded(_ records: [Int32: ProcessRecord]) {
@@ -105,11 +104,6 @@ final class TracedOffspring: Offspring {
             let record = records[pid]
             if record?.startTicks != process.startTicks || record?.hasEnded != false { forget(pid) }
         }
-    }
-
-    private func isMarked(_ process: ProcessRecord) -> Bool {
-        guard let mark, process.startTicks >= leaderStart ?? 0 else { return false }
-        return ProcessTable.environmentContains(pid: process.pid, mark.ofExec)
     }
 
     // MARK: Waiting

@@ -90,7 +90,7 @@ final class Authenticator: Sendable {
     /// UNAUTHENTICATED for anything else under that name, in whichever case it is written: what names a
     /// caller is never passed over.
     static func bearerToken(of request: CallRequest) throws(ExecError) -> String? {
-        let values = request.metadata.filter { $0.key.lowercased() == "authorization" }.map(\.value)
+        let values = request.metadata.filter { isAuthorization($0.key) }.map(\.value)
         guard let first = values.first else { return nil }
         guard values.count == 1, let token = bearerToken(first) else {
             throw ExecError(
@@ -99,6 +99,13 @@ final class Authenticator: Sendable {
             )
         }
         return token
+    }
+
+    /// Whether a key is "authorization", in whichever case. Makes no string: there may be many keys.
+    private static func isAuthorization(_ key: String) -> Bool {
+        let name = "authorization".utf8
+        return key.utf8.count == name.count
+            && zip(key.utf8, name).allSatisfy { $0 | 0x20 == $1 }
     }
 
     private static func policy(of token: String?) -> AccessPolicy {

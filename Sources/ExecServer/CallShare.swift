@@ -1,6 +1,7 @@
 internal import Kernel
 
-/// The time that one identity's calls may take of one loop, over all its connections there. On the loop.
+/// The time that one identity's calls may take of one loop, over all its connections there, or that all
+/// peers take there that are not authenticated, with their calls and TLS handshakes. On the loop.
 ///
 /// In each turn of the loop the calls of an identity have `turnTime`. Connections that still have calls
 /// then wait in line, in the order in which they came to it, for the next turn; what other identities ask
@@ -14,10 +15,16 @@ final class CallShare {
     private var line: [Connection] = []
     private var head = 0
     private var isScheduled = false
+    /// What one connection has at most before the next in line has its time.
+    private let pieceTime: Duration
 
     static let turnTime = Duration.milliseconds(2)
+    /// Of peers that are not authenticated: each needs one call only, and many may stand in line.
+    static let strangersPieceTime = Duration.microseconds(250)
 
-    init(_ loop: EventLoop) { self.loop = loop }
+    init(_ loop: EventLoop, pieceTime: Duration = turnTime) {
+        (self.loop, self.pieceTime) = (loop, pieceTime)
+    }
 
     /// How much of the present turn is left for this connection; nil: it has been put in line, and
     /// `Connection.hearInTurn` is called when its time comes.
@@ -27,7 +34,7 @@ final class CallShare {
             wait(connection)
             return nil
         }
-        return Self.turnTime - spent
+        return min(pieceTime, Self.turnTime - spent)
     }
 
     /// So much time was taken.
@@ -65,7 +72,7 @@ final class CallShare {
             let connection = line[head]
             head += 1
             connection.isInLine = false
-            connection.hearInTurn(Self.turnTime - spent)
+            connection.hearInTurn(min(pieceTime, Self.turnTime - spent))
         }
         if head * 2 >= line.count {
             line.removeFirst(head)

@@ -7,11 +7,14 @@ extension Calls {
     func status(_ request: ContainerStatusRequest, _ call: PendingCall) throws(ExecError) {
         try ExecKey.check(request.containerID, field: "container_id")
         var summary = ContainerSummary()
+        // What waits keeps nothing of the message.
+        var calls = self
+        calls.request.payload = []
         let execs = GatheredExecs(.status(), from: registry, of: request.containerID) { info in
             summary.add(info)
             return true
         }
-        try gather(execs, call) {
+        try gather(execs, call) { [calls] in
             do throws(ExecError) {
                 // An answer that leaves execs out would be wrong about the container.
                 guard !execs.answer.isFull else { throw Self.tooManyToTell }
@@ -19,13 +22,13 @@ extension Calls {
                 guard request.includeResourceUsage else {
                     return call.succeed { execs.answer.response(status, streamID: call.id) }
                 }
-                try measure(request.containerID, call) { usage in
+                try calls.measure(request.containerID, call) { usage in
                     var status = status
                     status.resourceUsage = usage
                     call.succeed { execs.answer.response(status, streamID: call.id) }
                 }
             } catch {
-                connection.fail(call.id, error)
+                calls.connection.fail(call.id, error)
             }
         }
     }

@@ -18,10 +18,18 @@ extension Calls {
             try ExecKey.check(request.containerID, field: "container_id")
         }
         let container = request.containerID.isEmpty ? nil : request.containerID
-        let execs = GatheredExecs(.list(), from: registry, of: container) { [caller] info in
+        let runningOnly = request.runningOnly
+        let filter = try LabelFilter(request.labels)
+        let execs = GatheredExecs(
+            .list(),
+            from: registry,
+            of: container,
+            filterBytes: filter.byteCount
+        ) {
+            [caller] info in
             guard caller.covers(info.containerID) else { return false }
-            if request.runningOnly, info.state != .running, info.state != .paused { return false }
-            return request.labels.allSatisfy { info.labels[$0.key] == $0.value }
+            if runningOnly, info.state != .running, info.state != .paused { return false }
+            return filter.matches(info.labels)
         }
         try gather(execs, call) {
             let rest = ExecListResponse(execs: [], truncated: execs.answer.isFull)
@@ -30,22 +38,51 @@ extension Calls {
     }
 
     /// Calls `body` once all are gathered: now, where they are few. Where they are not, the peer is not
-    /// heard meanwhile: it has one such call under way.
+    /// heard meanwhile: it has one such call under way, and its identity has few that are being gathered.
+    /// What is gathered counts for the peer; where that is too much, the call fails.
     func gather(
         _ execs: GatheredExecs,
         _ call: PendingCall,
         _ body: @escaping () -> Void,
     ) throws(ExecError) {
-        guard execs.step() else { return body() }
+        guard execs.step() else {
+            body()
+            // It may still wait for something else.
+            if call.isOpen, !call.isOver { keep(execs, call) }
+            return
+        }
         call.open()
+        keep(execs, call)
+        guard !call.isOver else { return }
         let work = connection.context.work(of: connection.loop)
-        try connection.ask(Connection.askedMax) { (answered) throws(ExecError) in
-            work.add {
-                if !call.isOver, execs.step() { return true }
+        let line = caller.account.lists(of: connection.loop)
+        try connection.ask(Connection.askedMax) { [connection] (answered) throws(ExecError) in
+            line.add(to: work) {
+                if !call.isOver {
+                    let isMore = execs.step()
+                    Self.keep(execs, call, connection)
+                    if isMore, !call.isOver { return true }
+                }
                 answered()
                 if !call.isOver { body() }
                 return false
             }
+        }
+    }
+
+    private func keep(_ execs: GatheredExecs, _ call: PendingCall) {
+        Self.keep(execs, call, connection)
+    }
+
+    private static func keep(
+        _ execs: GatheredExecs,
+        _ call: PendingCall,
+        _ connection: Connection,
+    ) {
+        do throws(ExecError) {
+            try call.keep(execs)
+        } catch {
+            connection.fail(call.id, error)
         }
     }
 
@@ -54,10 +91,11 @@ extension Calls {
             try request.signal.check()
             let instance = try instance(request.containerID, request.execID)
             call.open()
-            try instance.signal(request.signal) { error in
+            let wait = try instance.signal(request.signal) { error in
                 entry.tell(error)
                 call.finish { error.map { .failure($0) } ?? .success(instance.info) }
             }
+            call.waits(for: wait) { entry.tell("cancelled") }
         }
     }
 

@@ -6,7 +6,7 @@ internal import Wire
 struct Calls {
     let connection: Connection
     let caller: Caller
-    let request: CallRequest
+    var request: CallRequest
     let method: Method
     let id: UInt32
 

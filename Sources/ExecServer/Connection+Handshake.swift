@@ -2,23 +2,36 @@ internal import ExecModel
 internal import Kernel
 internal import Wire
 
-// The beginning of a connection under TLS. The time to authenticate bounds it, too.
+// The beginning of a connection under TLS. The time to authenticate bounds it, too. Its steps count for
+// the time that peers without a token have of the loop: each asks for work with a private key.
 
 extension Connection {
     /// Nothing can be read or written yet.
     var isHandshaking: Bool { socket.lend { $0.isHandshaking } ?? false }
 
-    /// Goes on with the handshake; after it, what came with it is read.
+    /// Goes on with the handshake, now or when its turn comes.
     func shakeHands() {
+        guard let share else { return goOnShakingHands() }
+        guard share.take(self) == nil else { return goOnShakingHands() }
+        // It is in line: until its turn, what arrives is nothing to be told of.
+        watch(for: [])
+    }
+
+    /// Does one step of the handshake; after the last, what came with it is read.
+    func goOnShakingHands() {
+        let begin = SystemClocks().now
+        let wanted: Interest??
         do throws(TransportFailure) {
-            let wanted = try socket.lend { (socket) throws(TransportFailure) in
+            wanted = try socket.lend { (socket) throws(TransportFailure) in
                 try socket.handshake()
             }
-            guard let done = wanted else { return }
-            if let interest = done { return watch(for: interest) }
         } catch {
+            share?.spend(SystemClocks().now - begin)
             return refuse(error)
         }
+        share?.spend(SystemClocks().now - begin)
+        guard let done = wanted else { return }
+        if let interest = done { return watch(for: interest) }
         if let protection = socket.lend({ $0.protection }) ?? nil {
             context.log.debug(
                 "TLS",

@@ -50,12 +50,21 @@ extension Connection {
     /// For how long calls may be heard now, by the clock: some answers are short, and not short work.
     /// Nil: the connection has been put in line, see `CallShare`.
     private var callTime: Duration? {
-        guard let share else { return CallShare.turnTime }
+        guard let share, !isHeardLast else { return CallShare.turnTime }
         return share.take(self)
+    }
+
+    /// Hears what has arrived of a peer that is about to lose its place: its token may be there.
+    func hearLast() {
+        isHeardLast = true
+        defer { isHeardLast = false }
+        if unheard.isEmpty { read() } else if mayHear { hearUnheard(for: CallShare.turnTime) }
     }
 
     /// Cuts frames off, as long as the peer takes the answers, and keeps the rest for then.
     private func hear(_ bytes: RawSpan, for time: Duration) {
+        // A token changes it: what has come up to there counts for the peers without one.
+        let share = share
         let begin = SystemClocks().now
         hearingEnd = min(begin + time, loop.turnEnd)
         (hearingClock, isHeardOut) = (begin, false)
@@ -73,7 +82,7 @@ extension Connection {
             guard count < bytes.byteCount else { return }
             unheard = bytes.copy(count..<bytes.byteCount)
             guard mayHear else { return }
-            if let share { share.wait(self) } else { scheduleFlush() }
+            if let share = self.share { share.wait(self) } else { scheduleFlush() }
         } catch {
             complain {
                 context.log.warning(
@@ -146,6 +155,7 @@ extension Connection {
     /// The peer's calls have their turn, and this connection is the first in line.
     func hearInTurn(_ time: Duration) {
         guard socket != nil else { return }
+        if isHandshaking { return goOnShakingHands() }
         if !unheard.isEmpty, mayHear { hearUnheard(for: time) }
         flush()
     }
@@ -160,7 +170,7 @@ extension Connection {
     /// than it may have, the connection is closed.
     func settleHeldBytes() {
         guard let countedIn else { return }
-        let now = decoder.gatheredBytes + unheard.count + outbox.count
+        let now = decoder.gatheredBytes + unheard.count + outbox.count + answerBytes
         guard now == 0 ? heldBytes > 0 : abs(now - heldBytes) >= Self.heldBytesStep else { return }
         let isWithin = countedIn.hold(bytes: now - heldBytes)
         heldBytes = now
@@ -173,6 +183,18 @@ extension Connection {
         }
         close("its identity has more bytes held than it may have")
     }
+
+    /// An answer that is being gathered grows by so many bytes. Throws RESOURCE_EXHAUSTED where that is more
+    /// than the peer may have; then they do not count.
+    func hold(answerBytes count: Int) throws(ExecError) {
+        guard let countedIn, count > 0 else { return }
+        try countedIn.hold(answerBytes: count)
+        heldBytes += count
+        answerBytes += count
+    }
+
+    /// Such an answer is made, or given up. What it counted is settled once all is written.
+    func release(answerBytes count: Int) { answerBytes -= count }
 
     /// Smaller changes are not charged: a connection that is not busy costs nothing.
     private static let heldBytesStep = 16 << 10

@@ -21,12 +21,17 @@ final class Connection: ReadinessHandler, LoopTarget, @unchecked Sendable {
     private(set) var caller: Caller?
     /// Who makes calls with metadata of their own, by token.
     var knownCallers: [String: Caller] = [:]
-    /// The part of the loop's time that the peer's calls have; nil: it is not authenticated.
+    /// The part of the loop's time that the peer's calls have: that of its identity, or, before it is
+    /// authenticated, that of all who are not. Nil before `begin`.
     private(set) var share: CallShare?
+    /// It is heard for the last time, and waits for no time in line.
+    var isHeardLast = false
     /// It waits for its part of the loop's time.
     var isInLine = false
     /// What the peer's account was charged for what is held here of messages and answers.
     var heldBytes = 0
+    /// The part of it that is answers which are being gathered, or wait for room.
+    var answerBytes = 0
     private(set) var socket: Transport?
     var registration: Registration?
     var interest: Interest = .readable
@@ -106,6 +111,7 @@ final class Connection: ReadinessHandler, LoopTarget, @unchecked Sendable {
             return close("it can't be watched: \(error)")
         }
         if let grant { return beginAdmitted(grant) }
+        share = context.strangersShare(of: loop)
         authenticationTimer = loop.schedule(after: context.options.authenticationTime) {
             [weak self] in self?.close("it did not authenticate in time")
         }
@@ -132,7 +138,7 @@ final class Connection: ReadinessHandler, LoopTarget, @unchecked Sendable {
     /// A newer connection takes the place of this one, unless a right token has arrived here. On the loop.
     func makeWay() {
         guard caller == nil, socket != nil else { return }
-        if held.isEmpty, closing == .no, !isHandshaking { read() }
+        if held.isEmpty, closing == .no, !isHandshaking { hearLast() }
         if caller == nil { close("it made way for a newer one") }
     }
 

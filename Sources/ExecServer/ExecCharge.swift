@@ -18,7 +18,7 @@ final class ExecCharge: Sendable {
             bytes -= freed
             return freed
         }
-        if freed > 0 { account.release(bytes: freed) }
+        if freed > 0 { account.release(execBytes: freed) }
     }
 
     deinit { account.removeExec(bytes: bytes.withLock { $0 }) }

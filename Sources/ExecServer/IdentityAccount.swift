@@ -13,32 +13,41 @@ final class IdentityAccount: Sendable {
     private let connections = Atomic(0)
     private let streams = Atomic(0)
     private let execs = Atomic(0)
-    private let bytes = Atomic(0)
+    private let execBytes = Atomic(0)
+    private let messageBytes = Atomic(0)
     private let startsInFlight = Atomic(0)
-    private let shares: [ObjectIdentifier: LoopBound<CallShare>]
+    private let parts: [ObjectIdentifier: LoopBound<Part>]
 
     init(_ name: String, _ limits: IdentityLimits, loops: [EventLoop]) {
         self.name = name
         self.limits = limits
-        shares = Dictionary(
+        parts = Dictionary(
             uniqueKeysWithValues: loops.map {
-                (ObjectIdentifier($0), LoopBound(CallShare($0), on: $0))
+                (ObjectIdentifier($0), LoopBound((CallShare($0), ListLine()), on: $0))
             }
         )
     }
 
+    /// What it has of one loop.
+    private typealias Part = (share: CallShare, lists: ListLine)
+
     /// Its part of a loop's time. On that loop.
-    func share(of loop: EventLoop) -> CallShare {
-        guard let share = shares[ObjectIdentifier(loop)] else {
+    func share(of loop: EventLoop) -> CallShare { part(of: loop).share }
+
+    /// Where its lists wait on a loop. On that loop.
+    func lists(of loop: EventLoop) -> ListLine { part(of: loop).lists }
+
+    private func part(of loop: EventLoop) -> Part {
+        guard let part = parts[ObjectIdentifier(loop)] else {
             preconditionFailure("a connection lives on one of the server's loops")
         }
-        return share.value
+        return part.value
     }
 
     /// Nothing is counted here now.
     var isIdle: Bool {
-        connections.now() == 0 && streams.now() == 0 && execs.now() == 0 && bytes.now() == 0
-            && startsInFlight.now() == 0
+        connections.now() == 0 && streams.now() == 0 && execs.now() == 0
+            && execBytes.now() == 0 && messageBytes.now() == 0 && startsInFlight.now() == 0
     }
 
     /// One connection more.
@@ -57,16 +66,24 @@ final class IdentityAccount: Sendable {
     func addStream() { streams.add(1, ordering: .relaxed) }
     func removeStream() { streams.subtract(1, ordering: .relaxed) }
 
-    /// Whether bytes that are held already, and these, are within the limit. They count either way.
+    /// Whether messages and answers that are held already, and these, are within the limit. They count
+    /// either way. The bytes of execs have the same limit for themselves: an identity that has as many
+    /// execs as it may have can still ask for them.
     func hold(bytes count: Int) -> Bool {
-        bytes.add(count, ordering: .relaxed).newValue <= limits.bytesMax || count <= 0
+        messageBytes.add(count, ordering: .relaxed).newValue <= limits.bytesMax || count <= 0
+    }
+
+    /// An answer that is being gathered grows. Throws where it must not: such answers have half of the
+    /// limit, so that they leave room for what closes a connection where it has none.
+    func hold(answerBytes count: Int) throws(ExecError) {
+        try add(count, to: messageBytes, max: limits.bytesMax / 2, "bytes of messages and answers")
     }
 
     /// An exec is about to be made that keeps so many bytes; what it keeps counts until the charge is gone.
     func chargeExec(bytes count: Int) throws(ExecError) -> ExecCharge {
         try add(1, to: execs, max: limits.execsMax, "execs")
         do throws(ExecError) {
-            try add(count, to: bytes, max: limits.bytesMax, "bytes of commands and messages")
+            try add(count, to: execBytes, max: limits.bytesMax, "bytes of commands and labels")
         } catch {
             execs.subtract(1, ordering: .relaxed)
             throw error
@@ -83,10 +100,10 @@ final class IdentityAccount: Sendable {
 
     func removeExec(bytes count: Int) {
         execs.subtract(1, ordering: .relaxed)
-        bytes.subtract(count, ordering: .relaxed)
+        execBytes.subtract(count, ordering: .relaxed)
     }
 
-    func release(bytes count: Int) { bytes.subtract(count, ordering: .relaxed) }
+    func release(execBytes count: Int) { execBytes.subtract(count, ordering: .relaxed) }
 
     private func add(
         _ count: Int,

@@ -7,8 +7,8 @@ public struct IdentityLimits: Sendable {
     public var streamsMax = 200_000
     /// Execs that it started or publishes and that have not been removed.
     public var execsMax = 16_000
-    /// Bytes that the server keeps for it: arguments, labels and environments of its execs, messages that
-    /// have arrived in part, and answers that it has not read.
+    /// Bytes that the server keeps for it: so many of arguments, labels and environments of its execs, and
+    /// so many of messages that have arrived in part and answers that it has not read.
     public var bytesMax = 256 << 20
     /// Starts that have not come to their result.
     public var startsInFlightMax = 256

@@ -18,8 +18,13 @@ final class PendingCall: ServerStream, @unchecked Sendable {
     private let timeoutNano: Int64
     private var timers: [TimerID] = []
     private var waiter: (instance: ExecInstance, id: UInt64)?
+    /// What it does to an exec that is being started: given up with the call.
+    private var startWait: (wait: StartWait, givenUp: () -> Void)?
     private var answer: (() -> [UInt8])?
-    private var isOpen = false
+    /// What is gathered for its answer, and how much of that the peer's account was charged for.
+    private var gathered: GatheredExecs?
+    private var heldBytes = 0
+    private(set) var isOpen = false
     private(set) var isOver = false
 
     init(
@@ -56,10 +61,23 @@ final class PendingCall: ServerStream, @unchecked Sendable {
         )
     }
 
+    /// The call, which is open, keeps what `execs` has gathered until it is over. Throws RESOURCE_EXHAUSTED
+    /// where that is more than the peer may have.
+    func keep(_ execs: GatheredExecs) throws(ExecError) {
+        gathered = execs
+        try connection.hold(answerBytes: execs.byteCount - heldBytes)
+        heldBytes = execs.byteCount
+    }
+
     /// Calls `body` on the loop once the instance has exited, unless the call is over by then.
     func onExit(of instance: ExecInstance, _ body: @escaping @Sendable () -> Void) {
         let registered = instance.onExit { [connection] _ in connection.loop.execute(body) }
         if let registered { waiter = (instance, registered) }
+    }
+
+    /// The call waits for an exec's start; `givenUp` is called where it ends before that. On the loop.
+    func waits(for wait: StartWait?, orElse givenUp: @escaping () -> Void) {
+        if let wait { startWait = (wait, givenUp) }
     }
 
     /// Answers. On the loop.
@@ -108,6 +126,10 @@ final class PendingCall: ServerStream, @unchecked Sendable {
     func ended() {
         isOver = true
         answer = nil
+        gathered?.drop()
+        gathered = nil
+        connection.release(answerBytes: heldBytes)
+        heldBytes = 0
         stopWaiting()
     }
 
@@ -116,5 +138,7 @@ final class PendingCall: ServerStream, @unchecked Sendable {
         timers = []
         if let waiter { waiter.instance.cancelOnExit(waiter.id) }
         waiter = nil
+        if let startWait, startWait.wait.cancel() { startWait.givenUp() }
+        startWait = nil
     }
 }

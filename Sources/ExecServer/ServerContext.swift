@@ -20,6 +20,8 @@ final class ServerContext: Sendable {
     private let batches: [ObjectIdentifier: LoopBound<OutgoingBatch>]
     /// The same for jobs that take more than a turn.
     private let works: [ObjectIdentifier: LoopBound<SlicedWork>]
+    /// The part of each loop's time that all peers have together that are not authenticated.
+    private let strangersShares: [ObjectIdentifier: LoopBound<CallShare>]
     private let connections: Mutex<Connections>
     private let heldAnswers = Mutex(HeldAnswers())
     /// Nil: there is no limit. A lock is never inside of an optional: to look into that, a copy is made.
@@ -69,6 +71,12 @@ final class ServerContext: Sendable {
                 (ObjectIdentifier($0), LoopBound(SlicedWork(on: $0), on: $0))
             }
         )
+        strangersShares = Dictionary(
+            uniqueKeysWithValues: loops.map {
+                let share = CallShare($0, pieceTime: CallShare.strangersPieceTime)
+                return (ObjectIdentifier($0), LoopBound(share, on: $0))
+            }
+        )
     }
 
     var log: ServerLog { options.log }
@@ -85,6 +93,14 @@ final class ServerContext: Sendable {
             preconditionFailure("a connection lives on one of the server's loops")
         }
         return work.value
+    }
+
+    /// The part of the loop's time that peers have who are not authenticated. On that loop.
+    func strangersShare(of loop: EventLoop) -> CallShare {
+        guard let share = strangersShares[ObjectIdentifier(loop)] else {
+            preconditionFailure("a connection lives on one of the server's loops")
+        }
+        return share.value
     }
 
     /// From here on `checkStarts` throws.

@@ -27,6 +27,8 @@ final class SessionStream: ServerStream, Wakeable, LoopTarget, @unchecked Sendab
     /// Set before the first output.
     private var ready: Ready?
     private var stdin: StdinAccount?
+    /// The place among those who wait for the start of an exec that this client has not started.
+    private var waiting: (wait: StartWait, entry: AuditEntry)?
 
     init(id: UInt32, connection: Connection, caller: Caller) {
         self.id = id
@@ -91,6 +93,8 @@ final class SessionStream: ServerStream, Wakeable, LoopTarget, @unchecked Sendab
         let last = state
         state = .over
         held = nil
+        if let waiting, waiting.wait.cancel() { waiting.entry.tell("cancelled") }
+        waiting = nil
         guard case .viewing(let viewer, _) = last else { return }
         stdin?.leave(viewer.instance, closing: false)
         stdin = nil
@@ -220,12 +224,18 @@ final class SessionStream: ServerStream, Wakeable, LoopTarget, @unchecked Sendab
         let (instance, joined) = try instance(key, start)
         state = .starting
         held = HeldRequests()
-        let isStarting = instance.whenStarted { [self, loop] refusal in
+        let starting = instance.whenStarted { [self, loop] refusal in
             loop.execute { [self] in started(instance, start, joined: joined, entry, refusal) }
         }
-        if isStarting { return }
-        held = nil
-        try view(instance, start, joined: joined, entry)
+        switch starting {
+        case .no:
+            held = nil
+            try view(instance, start, joined: joined, entry)
+        case .over: break
+        case .waits(let wait):
+            // Who has started it has its start told in any case, and there are few of those.
+            if joined { waiting = (wait, entry) }
+        }
     }
 
     /// The exec's start has come to its end.
@@ -236,6 +246,7 @@ final class SessionStream: ServerStream, Wakeable, LoopTarget, @unchecked Sendab
         _ entry: AuditEntry,
         _ refusal: ExecError?,
     ) {
+        waiting = nil
         guard case .starting = state else {
             // The client has left meanwhile.
             tell(entry, instance, start, joined: joined, refusal)
@@ -251,6 +262,8 @@ final class SessionStream: ServerStream, Wakeable, LoopTarget, @unchecked Sendab
             try view(instance, start, joined: joined, entry)
         } catch {
             entry.tell(error)
+            // Nobody watches what this client has started: as if it had left.
+            if !joined, refusal == nil { instance.starterLeft() }
             return connection.fail(id, error)
         }
         // After all who wait on this loop view the exec: none of them is to miss what comes now.
@@ -349,7 +362,7 @@ final class SessionStream: ServerStream, Wakeable, LoopTarget, @unchecked Sendab
                 charge?.shrink(to: bytesKept)
                 account.endStart()
             }
-            if !outcome.instance.whenStarted({ _ in settle() }) { settle() }
+            if case .no = outcome.instance.whenStarted({ _ in settle() }) { settle() }
         }
         return (outcome.instance, outcome.joined)
     }

@@ -37,6 +37,8 @@ final class SlicedWork {
     }
 
     private func runSlice() {
+        // A job that was added by a step may be over already when its time comes.
+        guard !jobs.isEmpty else { return }
         let end = SystemClocks().now + Self.sliceTime
         repeat {
             if next >= jobs.count { next = 0 }

@@ -41,8 +41,11 @@ package final class EventLoop: Sendable {
     private static let scratchBytes = 256 * 1024
     /// What a turn should take at most, by those who look.
     private static let turnTime = Duration.milliseconds(8)
-    /// After how many letters the clock is read.
-    private static let lettersPerClock = 64
+    /// After how many wakes the clock is read: most cost little. After a job, whose cost nobody knows, it
+    /// is read at once.
+    private static let wakesPerClock = 8
+    /// What letters have of a turn that handlers and timers have used up.
+    private static let letterTime = Duration.milliseconds(2)
 
     /// After how many timers the clock is read.
     private static let timersPerClock = 16
@@ -237,30 +240,45 @@ extension EventLoop {
             firstLetter = next
             swap(&letters, &batch)
         }
-        var hasRunSome = false
+        var wakes = 0
+        // When the letters' own time is over, in a turn that was over before.
+        var letterEnd: Instant?
         for pass in 0..<passes {
             // Handlers have handed over something again: the descriptors may have waited long enough.
             if untilTurnEnd, pass > 1, isTurnOver { return }
             if letters.isEmpty { mailbox.withLock { $0.collect(into: &letters) } }
             if letters.isEmpty { return }
             while next < letters.count {
-                // So many may have been posted at once that the rest has to wait, too.
-                if untilTurnEnd, hasRunSome, next % EventLoop.lettersPerClock == 0, next > 0,
-                    isTurnOver
-                {
-                    return
-                }
                 let letter = letters[next]
                 next += 1
-                hasRunSome = true
                 switch letter {
-                case .job(let job): job()
-                case .wake(let target): target.woken()
+                case .job(let job):
+                    job()
+                    wakes = EventLoop.wakesPerClock
+                case .wake(let target):
+                    target.woken()
+                    wakes += 1
                 }
+                // So many may have been posted at once that the rest has to wait, too.
+                guard untilTurnEnd, wakes >= EventLoop.wakesPerClock, next < letters.count else {
+                    continue
+                }
+                wakes = 0
+                if isOverForLetters(since: &letterEnd) { return }
             }
             letters.removeAll(keepingCapacity: true)
             next = 0
         }
+    }
+
+    /// Whether the rest of the letters has to wait for the next turn. Where the turn was over before the
+    /// first look, they have a little time of their own, or a loop that is always late would run none.
+    private func isOverForLetters(since end: inout Instant?) -> Bool {
+        let now = SystemClocks().now
+        guard now >= turnStart + EventLoop.turnTime else { return false }
+        if let end { return now >= end }
+        end = now + EventLoop.letterTime
+        return false
     }
 
     private func end() {

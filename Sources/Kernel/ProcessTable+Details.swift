@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// What a process has moved from and to block devices.
 package struct ProcessIO: Hashable, Sendable {
     package var readBytes: UInt64
@@ -17,6 +19,13 @@ extension ProcessTable {
     package static func environmentContains(pid: Int32, _ entry: String) -> Bool {
         guard let file = try? Files.open("/proc/\(pid)/environ", .readOnly) else { return false }
         return (try? file.containsString(Array(entry.utf8), bytesMax: environmentBytesMax)) ?? false
+    }
+
+    /// The number of a process's group; nil: there is no such process. Unlike a look at /proc/PID it never
+    /// waits for what that process does.
+    package static func group(of pid: Int32) -> Int32? {
+        let group = getpgid(pid)
+        return group < 0 ? nil : group
     }
 
     /// What a process has read and written; nil: it is not ours to know.

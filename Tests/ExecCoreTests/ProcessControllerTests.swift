@@ -143,6 +143,32 @@ struct ProcessControllerTests {
     }
 }
 
+extension ProcessControllerTests {
+    @Test("measures its process once for all who ask meanwhile, and for those who ask soon after")
+    func sharedUsage() async throws {
+        try await run { running in
+            let answers = Mutex<[UInt64]>([])
+            let ask = { () throws in
+                try running.controller.resourceUsage { usage in
+                    answers.withLock { $0.append(usage.memoryBytes) }
+                }
+            }
+            for _ in 0..<100 { try ask() }
+            try running.perform { process in
+                #expect(process.measurements == 1)
+                var consumption = Consumption()
+                consumption.memoryBytes = 7
+                process.measured[0](consumption)
+            }
+            try running.perform { _ in }
+            // The clock of this test stands still.
+            for _ in 0..<100 { try ask() }
+            try running.perform { process in #expect(process.measurements == 1) }
+            #expect(answers.withLock { $0 } == Array(repeating: 7, count: 200))
+        }
+    }
+}
+
 /// What came of a call, once it has.
 private final class Answer: Sendable {
     private let told = Mutex<Bool?>(nil)
@@ -189,10 +215,18 @@ private final class FakeProcess: ProcessHandle, Offspring, @unchecked Sendable {
         return .cgroup
     }
 
-    func consumption() -> Consumption { Consumption() }
+    /// How often it has been measured; the answers that are still to come.
+    private(set) var measurements = 0
+    private(set) var measured: [(Consumption) -> Void] = []
+
+    func measure(on loop: EventLoop, _ done: @escaping (Consumption) -> Void) {
+        measurements += 1
+        measured.append(done)
+    }
 
     var offspring: any Offspring { self }
     var pids: [Int32] { [] }
+    var finder: @Sendable () -> [Int32] { { [] } }
 
     func note() {}
 

@@ -30,6 +30,36 @@ internal import Testing
         }
     }
 
+    @Test func `lets a timer have its turn between jobs that take long`() async throws {
+        try await withLoop { loop in
+            let ran: Int = try await loop.finish { done in
+                let count = Shared(0)
+                for _ in 0..<60 {
+                    loop.execute {
+                        let began = SystemClocks().now
+                        while SystemClocks().now - began < .milliseconds(2) {}
+                        count.change { $0 += 1 }
+                    }
+                }
+                loop.schedule(after: .zero) { done(count.value) }
+            }
+            #expect((1...30).contains(ran))
+        }
+    }
+
+    @Test func `runs some jobs in a turn that is over already`() async throws {
+        try await withLoop { loop in
+            let count = Shared(0)
+            let ran: Int = try await loop.finish { done in
+                for _ in 0..<20 { loop.execute { count.change { $0 += 1 } } }
+                loop.schedule(after: .zero) { done(count.value) }
+                let began = SystemClocks().now
+                while SystemClocks().now - began < .milliseconds(20) {}
+            }
+            #expect(ran > 1)
+        }
+    }
+
     @Test func `loses no wake of many threads`() async throws {
         try await withLoops(5) { loops in
             let (each, threads) = (20_000, loops.dropFirst())

@@ -36,6 +36,36 @@ private final class HungFileSystem {
         rmdir(path)
     }
 
+    /// Answers for as long as that is so: nothing is here.
+    func answer(while isWanted: () -> Bool) throws {
+        var request = [UInt8](repeating: 0, count: 1 << 17)
+        while isWanted() {
+            var waiting = pollfd(fd: device, events: Int16(POLLIN), revents: 0)
+            guard poll(&waiting, 1, 20) > 0 else { continue }
+            let count = request.withUnsafeMutableBytes { read(device, $0.baseAddress, $0.count) }
+            guard count >= 40 else { throw Unexpected("a FUSE request of \(count) bytes") }
+            let (opcode, unique) = request.withUnsafeBytes {
+                (
+                    $0.loadUnaligned(fromByteOffset: 4, as: UInt32.self),
+                    $0.loadUnaligned(fromByteOffset: 8, as: UInt64.self)
+                )
+            }
+            let (lookUp, initialize): (UInt32, UInt32) = (1, 26)
+            // fuse_init_out: version 7.31, and nothing else wanted.
+            var body: [UInt32] = Array(repeating: 0, count: 16)
+            (body[0], body[1], body[5]) = (7, 31, 4096)
+            if opcode != initialize { body = [] }
+            let error = opcode == initialize ? 0 : opcode == lookUp ? -ENOENT : -ENOSYS
+            var answer = withUnsafeBytes(of: UInt32(16 + 4 * body.count)) { Array($0) }
+            answer += withUnsafeBytes(of: error) { Array($0) }
+            answer += withUnsafeBytes(of: unique) { Array($0) }
+            answer += body.withUnsafeBytes { Array($0) }
+            guard write(device, answer, answer.count) == answer.count else {
+                throw Unexpected("a FUSE answer: \(errno)")
+            }
+        }
+    }
+
     static let isAvailable = getuid() == 0 && HungFileSystem.make() != nil
 }
 
@@ -124,6 +154,69 @@ struct HungStartTests {
             client.close()
             await service.server.shutDown()
             #expect(service.registry.instances().isEmpty)
+        }
+    }
+
+    @Test(
+        "is waited for by no call that has ended",
+        .enabled(if: HungFileSystem.isAvailable, noFUSE)
+    )
+    func leftBehind() async throws {
+        let hung = try #require(HungFileSystem.make())
+        defer { withExtendedLifetime(hung) {} }
+        let log = LogLines()
+        let change: (inout ServerOptions) -> Void = { options in
+            options.processes.startTime = .seconds(3_600)
+            options.log = log.log()
+        }
+        try await Service.run(options: change) { service in
+            let starter = try RawClient(service)
+            var command = Command(["true"])
+            command.workingDirectory = "\(hung.path)/sub"
+            try starter.start(Start(containerID: "h", execID: "e", command: command), id: 3)
+            while service.registry.instances().isEmpty { await Task.yield() }
+            let client = try RawClient(service)
+            let signal = ExecSignalRequest(
+                containerID: "h",
+                execID: "e",
+                signal: SignalRequest(18)
+            )
+            // More than may wait at one time.
+            for number in 0..<1_500 {
+                let (session, call) = (UInt32(3 + 4 * number), UInt32(5 + 4 * number))
+                try client.start(Start(containerID: "h", execID: "e"), id: session)
+                try client.send(SessionRequest.detach, id: session)
+                try client.open("ExecSignal", signal.encode(), id: call, timeoutNano: 1)
+                #expect(try client.response(call).status?.code == .deadlineExceeded)
+            }
+            #expect(log.audit.count { $0.hasSuffix("attach h/e cancelled") } == 1_500)
+            #expect(log.audit.count { $0.hasSuffix("cancelled") } == 3_000)
+        }
+    }
+
+    @Test(
+        "and succeeds when its client may not attach any more is treated as left by that client",
+        .enabled(if: HungFileSystem.isAvailable, noFUSE)
+    )
+    func lostRight() async throws {
+        let hung = try #require(HungFileSystem.make())
+        let file = try TokensFile("bob run:c token-of-bob-0001")
+        let path = file.path
+        try await Service.run(options: { $0.tokensFile = path }) { service in
+            let bob = try RawClient(service, token: "token-of-bob-0001")
+            var command = Command(["sleep", "1000"])
+            command.environment["PATH"] = "\(hung.path):/usr/bin:/bin"
+            var start = Start(containerID: "c", execID: "e", command: command)
+            start.onDisconnect = OnDisconnect(stop: true)
+            try bob.start(start, id: 3)
+            while service.registry.instances().isEmpty { await Task.yield() }
+            try file.write("bob run:other token-of-bob-0001")
+            service.server.reload()
+            let instance = try service.registry.instance(try ExecKey(container: "c", exec: "e"))
+            try hung.answer(while: { instance.info.state == .pending })
+            #expect(try bob.response(3).status?.code == .permissionDenied)
+            let exit = try await instance.waitForExit()
+            #expect(exit.cause == .disconnect)
         }
     }
 

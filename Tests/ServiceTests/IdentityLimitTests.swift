@@ -137,6 +137,11 @@ struct IdentityLimitTests {
                 break
             }
             #expect((2...3).contains(kept))
+            // Execs that take all of their bytes leave answers theirs.
+            let list = try client.call(.execList, ExecListRequest(), id: 101).status
+            #expect(list?.message.contains("bytes of messages and answers") == true)
+            let wait = ExecWaitRequest(containerID: "c", execID: "e0", timeoutMS: 10_000)
+            #expect(try client.call(.execWait, wait, id: 103).status == nil)
             // Parts of messages: four of them are more than there may be.
             var header: [UInt8] = []
             FrameHeader(length: 4_000_000, streamID: 3, type: .request).append(to: &header)
@@ -145,6 +150,31 @@ struct IdentityLimitTests {
             for wall in walls { _ = try? wall.writeSome(half, withinMS: 10_000) }
             while !walls.contains(where: { $0.isClosed(withinMS: 10) }) {}
             _ = try wall(service)
+        }
+    }
+
+    @Test(
+        "is so many bytes of lists that are not read: the next is refused, no connection is closed"
+    )
+    func lists() async throws {
+        try await run({ $0.bytesMax = 16 << 20 }, options: { $0.loopCount = 1 }) { service in
+            let large = String(repeating: "x", count: 100_000)
+            for number in 0..<30 {
+                let key = try key("e\(number)", in: "many")
+                _ = try service.registry.register(key, labels: ["l": large])
+            }
+            let clients = try (0..<8).map { _ in try wall(service) }
+            for client in clients { try client.open("ExecList", id: 3) }
+            let answers = try clients.map { try $0.response(3) }
+            let refused = answers.filter { $0.status != nil }
+            #expect((1..<8).contains(refused.count))
+            #expect(refused.allSatisfy { $0.status?.code == .resourceExhausted })
+            #expect(answers.allSatisfy { $0.status != nil || $0.payload.count > 3_000_000 })
+            for client in clients {
+                let nothing = ExecListRequest(containerID: "none")
+                #expect(try client.call(.execList, nothing, id: 5).status == nil)
+            }
+            #expect(try clients[7].call(.execList, ExecListRequest(), id: 7).status == nil)
         }
     }
 

@@ -54,8 +54,8 @@ struct SlicedWorkTests {
             let some = GatheredExecs(.list(), from: service.registry, of: "c1") { _ in true }
             var steps = 1
             while some.step() { steps += 1 }
-            // 333 of them.
-            #expect(steps == 6)
+            // 333 of them; a step may end early by its time.
+            #expect(steps >= 6)
 
             let client = try RawClient(service)
             let wanted = service.registry.instances().map(\.info)

@@ -4,18 +4,20 @@ what has failed, no token that is not its own, nothing that acts on a terminal.
 The short form leaves out most of the numbers.
 """
 
+import json
 import os
 import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 import unittest
 
 import exec_pb2 as pb
 from hostile_server import HostileServer
 from serving import PROGRAM, Serving
-from support import SHORT
+from support import SHORT, sized
 
 NOBODY = 65534
 SECONDS_MAX = 60
@@ -302,6 +304,41 @@ class NumberAttack(ClientCase):
         count = len(list(self.variants(self.full_info())))
         code, _, err = self.run_program("lua", "--address", server.address, script, str(count))
         self.assertEqual(code, 0, err)
+
+
+class EventAttack(ClientCase):
+    def test_large_events_that_nobody_reads_are_counted_and_not_kept(self):
+        count = sized(400, 150)
+        sent, is_read = threading.Event(), threading.Event()
+
+        def event(number, argv):
+            return pb.ContainerLifecycleEvent(
+                sequence=number, unix_ns=1, container_id="c",
+                info=pb.ExecInfo(container_id="c", exec_id="e", argv=argv))
+
+        def answer(method, message, peer):
+            if method != "ContainerLifecycle":
+                return
+            for number in range(1, count + 1):
+                peer.send(event(number, ["a" * 1000] * 3000))
+            sent.set()
+            is_read.wait(SECONDS_MAX)
+            peer.send(event(count + 1, []))
+
+        process = self.spawn(("events", "--json", "--address", self.hostile(answer).address))
+        self.addCleanup(process.communicate)
+        self.addCleanup(process.kill)
+        self.assertTrue(sent.wait(SECONDS_MAX))
+        with open(f"/proc/{process.pid}/status", encoding="ascii") as file:
+            peak = int(file.read().split("VmHWM:")[1].split()[0]) // 1024
+        self.assertLess(peak, 200)
+        seen = 0
+        while seen <= count:
+            told = json.loads(process.stdout.readline())
+            seen += 1 + int(told.get("missed", 0))
+            self.assertEqual(int(told["sequence"]), seen)
+            is_read.set()
+        self.assertEqual(seen, count + 1)
 
 
 class SilenceAttack(ClientCase):

@@ -14,12 +14,16 @@ from serving import Serving
 from support import raise_descriptor_limit, request_frame, sized, worst_answer_during
 from ttrpc_client import REMOTE_CLOSED, Connection, Failed
 
+INVALID_ARGUMENT = 3
 RESOURCE_EXHAUSTED = 8
 CONNECTIONS = sized(500, 40)
 EXECS = sized(15_000, 500)
 LISTS = sized(900, 100)
 LISTERS = 10
 LIST_SECONDS_MAX = sized(0.1, 0.5)
+UNREAD_LISTS = sized(300, 60)
+UNREAD_BYTES_MAX = 64 << 20
+FILTERED_LISTS = sized(20, 5)
 
 
 class Identities(unittest.TestCase):
@@ -140,14 +144,68 @@ class Identities(unittest.TestCase):
 
         self.assertLess(worst_answer_during(self.serving, attack), LIST_SECONDS_MAX)
 
+    def publish_many(self, count, **labels):
+        """Execs with these labels, which are there as long as the test runs."""
+        for number in range(count):
+            if number % 900 == 0:
+                admin = self.serving.connect()
+                self.addCleanup(admin.__exit__)
+            publish(admin, f"e{number}", container=f"c{number % 50}", labels=labels)
+            if number % 900 == 899 or number == count - 1:
+                admin.call("ExecList", pb.ExecListRequest(container_id="nobody"))
+
+    def test_lists_that_are_not_read_take_bounded_memory_and_close_nothing(self):
+        self.start("--identity-bytes-max", str(UNREAD_BYTES_MAX))
+        self.publish_many(sized(9_000, 2_000), text="x" * sized(380, 1_800))
+        before = self.serving.resident_bytes()
+        clients = [self.wall() for _ in range(UNREAD_LISTS)]
+        stream = [client.open("ExecList", b"") for client in clients][0]
+        answered = refused = peak = 0
+        for client in clients:
+            # What is not read yet is as much as there may be.
+            peak = max(peak, self.serving.resident_bytes() - before)
+            try:
+                client.result(stream, pb.ExecListResponse)
+                answered += 1
+            except Failed as failure:
+                self.assertEqual(failure.code, RESOURCE_EXHAUSTED)
+                self.assertIn("bytes of messages and answers", failure.message)
+                refused += 1
+        print(
+            f"    {answered} lists answered, {refused} refused; {peak >> 20} MiB",
+            file=sys.stderr)
+        # How many are refused depends on what the sockets' own buffers take.
+        self.assertGreater(answered, 0)
+        self.assertLess(peak, 3 * UNREAD_BYTES_MAX)
+        self.others_are_served()
+
+    def test_a_filter_with_a_long_key_costs_no_more_than_its_bytes(self):
+        self.start()
+        self.publish_many(1_500, a="b")
+        client = self.wall()
+        request = pb.ExecListRequest()
+        request.labels["k" * (3_900 << 10)] = "x"
+        with self.assertRaises(Failed) as caught:
+            client.call("ExecList", request)
+        self.assertEqual(caught.exception.code, INVALID_ARGUMENT)
+        request = pb.ExecListRequest()
+        request.labels["k" * 65_000] = "x"
+
+        def attack():
+            for _ in range(FILTERED_LISTS):
+                client.call("ExecList", request)
+
+        self.assertLess(worst_answer_during(self.serving, attack), LIST_SECONDS_MAX)
+
 
 def private(path, flags):
     return os.open(path, flags, 0o600)
 
 
-def publish(client, name, container="c"):
+def publish(client, name, container="c", labels=None):
     stream = client.call_with_stream("Publish")
-    stream.send(pb.PublishRequest(register=pb.Register(container_id=container, exec_id=name)))
+    register = pb.Register(container_id=container, exec_id=name, labels=labels)
+    stream.send(pb.PublishRequest(register=register))
     return stream
 
 

@@ -1,8 +1,11 @@
 """Peers without a token: however many connect, sit there, guess and leave, clients are let in."""
 
 import os
+import select
 import socket
+import ssl
 import statistics
+import struct
 import subprocess
 import sys
 import tempfile
@@ -11,8 +14,10 @@ import time
 import unittest
 
 import exec_pb2 as pb
+import ttrpc_pb2
 from serving import Serving
-from support import raise_descriptor_limit, request_frame, sized
+from support import frame, raise_descriptor_limit, request_frame, sized, worst_answer_during
+from ttrpc_client import REQUEST, SERVICE
 
 IDLE = sized(2_000, 200)
 GUESSES_PER_SECOND = 1_500
@@ -20,6 +25,11 @@ GUESSING_SECONDS = sized(20, 3)
 # How much longer an honest client takes beside all guesses than without them.
 DELAY_SECONDS_MAX = 0.1
 LINES_MAX = 200
+# Of peers that send as fast as they can.
+FLOODERS = sized(400, 200)
+FLOOD_SECONDS = sized(5, 2)
+# How long another client waits meanwhile; without a common bound it was as long as the flood.
+FLOOD_ANSWER_SECONDS_MAX = 0.4
 
 
 class Unauthenticated(unittest.TestCase):
@@ -106,6 +116,107 @@ class Unauthenticated(unittest.TestCase):
                 guesser.sendall(hello)
         # Their answers would be held back for 10 s.
         self.assertEqual(self.serving.settled({"descriptors": before}, seconds=5), {})
+
+    def test_requests_of_empty_metadata_make_nobody_wait(self):
+        self.start()
+        field = ttrpc_pb2.Request.DESCRIPTOR.fields_by_name["metadata"].number
+        empty = bytes([field << 3 | 2, 0])
+        request = ttrpc_pb2.Request(service=SERVICE, method="ExecList").SerializeToString()
+        self.assert_nobody_waits(frame(1, REQUEST, 0, request + empty * 32_000))
+
+    def test_requests_of_unknown_fields_make_nobody_wait(self):
+        self.start()
+        request = ttrpc_pb2.Request(service=SERVICE, method="ExecList").SerializeToString()
+        self.assert_nobody_waits(frame(1, REQUEST, 0, request + bytes([15 << 3 | 2, 0]) * 32_000))
+
+    def assert_nobody_waits(self, data):
+        sent = 0
+
+        def attack():
+            nonlocal sent
+            sent = flood_without_token([self.connect() for _ in range(FLOODERS)], data)
+
+        worst = worst_answer_during(self.serving, attack)
+        print(f"    {sent >> 20} MiB were sent", file=sys.stderr)
+        self.assertGreater(sent, FLOODERS * 1_000)
+        self.assertLess(worst, FLOOD_ANSWER_SECONDS_MAX)
+
+    def test_handshakes_that_arrive_together_make_nobody_wait(self):
+        directory = tempfile.TemporaryDirectory(prefix="execstream-handshakes-")
+        self.addCleanup(directory.cleanup)
+        key, certificate = (os.path.join(directory.name, name) for name in ("key", "certificate"))
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key,
+             "-out", certificate, "-days", "2", "-subj", "/CN=localhost"],
+            check=True, capture_output=True)
+        os.chmod(key, 0o600)
+        self.start("--tls-cert", certificate, "--tls-key", key)
+        hello = client_hello()
+
+        def attack():
+            end = time.monotonic() + FLOOD_SECONDS
+            while time.monotonic() < end:
+                peers = [socket.create_connection(self.place, timeout=20) for _ in range(FLOODERS)]
+                for peer in peers:
+                    try:
+                        peer.sendall(hello)
+                    except OSError:
+                        pass  # It has made way already.
+                try:
+                    # So that the next come once the server has done some.
+                    peers[-1].recv(1)
+                except OSError:
+                    pass
+                for peer in peers:
+                    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    peer.close()
+
+        self.assertLess(
+            worst_answer_during(self.serving, attack), FLOOD_ANSWER_SECONDS_MAX / 2)
+
+
+def client_hello():
+    """The first bytes of a TLS client."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    said = ssl.MemoryBIO()
+    try:
+        context.wrap_bio(ssl.MemoryBIO(), said).do_handshake()
+    except ssl.SSLWantReadError:
+        pass
+    return said.read()
+
+
+def flood_without_token(peers, data):
+    """Sends `data` on all of these again and again, and drops what the server says. Returns how many
+    bytes were sent.
+    """
+    data *= 4
+    events = select.epoll()
+    rest = {}
+    for peer in peers:
+        peer.setblocking(False)
+        rest[peer.fileno()] = [peer, memoryview(data)]
+        events.register(peer.fileno(), select.EPOLLIN | select.EPOLLOUT)
+    sent = 0
+    end = time.monotonic() + FLOOD_SECONDS
+    while time.monotonic() < end:
+        for number, event in events.poll(0.1):
+            state = rest[number]
+            try:
+                if event & select.EPOLLIN and not state[0].recv(65_536):
+                    events.unregister(number)
+                    continue
+                if event & select.EPOLLOUT:
+                    count = state[0].send(state[1])
+                    sent += count
+                    state[1] = state[1][count:] or memoryview(data)
+            except BlockingIOError:
+                pass
+            except OSError:
+                events.unregister(number)
+    events.close()
+    return sent
 
 
 def percentile_99(values):
