@@ -1,4 +1,4 @@
-/// The bounds and times of a registry; every one has the default that README lists.
+/// The bounds and times of a registry; every one has the default that Docs/operations.md lists.
 public struct RegistryConfiguration: Sendable {
     /// Where logs are kept: `<state>/execs/<container>/<exec>/`.
     public var stateDirectory: String

@@ -11,7 +11,7 @@ public struct ServerOptions: Sendable {
     public var tls: ServerTLS?
     /// Lets plain TCP listeners be on any address: everybody in between can read along.
     public var allowsInsecureTCP = false
-    /// A file of further tokens, each with a name, a role and perhaps the containers it is for; README
+    /// A file of further tokens, each with a name, a role and perhaps the containers it is for; Docs/security.md
     /// has the format. Read by `start` and by `reload`; nil: there are none.
     public var tokensFile: String?
     /// How long the answer to a first wrong token waits; each further one from the same address waits
