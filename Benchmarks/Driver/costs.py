@@ -12,6 +12,7 @@ nothing that way. Prints the figures beside their bounds; exits with 1 where one
 import argparse
 import collections
 import dataclasses
+import os
 import pathlib
 import re
 import subprocess
@@ -77,9 +78,9 @@ def main():
         Cost("calls of malloc for a chunk with one viewer", work["malloc"], 0.02, 0.5),
         Cost("calls of malloc for each further viewer",
              (work_of_ten["malloc"] - work["malloc"]) / 9, 0.002, 0.5),
-        Cost("instructions of a chunk with one viewer", work["instructions"], 19_650, 0.1),
+        Cost("instructions of a chunk with one viewer", work["instructions"], 20_150, 0.07),
         Cost("instructions for each further viewer",
-             (work_of_ten["instructions"] - work["instructions"]) / 9, 13_250, 0.1),
+             (work_of_ten["instructions"] - work["instructions"]) / 9, 14_450, 0.07),
     ]
     print("\n".join(map(str, costs)))
     sys.exit(0 if all(cost.is_met for cost in costs) else 1)
@@ -98,6 +99,8 @@ def count(tool, program, tools, viewers, lines):
     """Runs the server under a tool; answers its counts, and the number of chunks."""
     with Sandbox(machine.log_directory(), tools) as sandbox:
         out = sandbox.directory / "counts"
+        # Valgrind can't follow a clone that shares memory; the start is no part of what is counted.
+        os.environ["EXECSTREAM_SPAWN_BY_FORK"] = "1"
         server = sandbox.add(Server(wrapped(tool, program, out, sandbox), sandbox.directory))
         gate = sandbox.make_gate()
         server.client().start(

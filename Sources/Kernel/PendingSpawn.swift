@@ -36,7 +36,7 @@ package final class PendingSpawn: ReadinessHandler {
         cgroup: Cgroup? = nil,
         within deadline: Duration,
         on loop: EventLoop,
-        method: SpawnMethod = .automatic,
+        method: SpawnMethod = .standard,
         observer: (any SpawnObserver)? = nil,
         settled: @escaping () -> Void = {},
         done: @escaping (consuming Outcome) -> Void,

@@ -1,9 +1,16 @@
+internal import Glibc
+
 /// How a process is made.
 package enum SpawnMethod: Hashable, Sendable {
     /// By clone, and by fork where the kernel refuses that.
     case automatic
     /// By fork, as on a kernel that refuses the clone.
     case fork
+
+    /// What starts use: fork where $EXECSTREAM_SPAWN_BY_FORK is set, for tools such as Valgrind that
+    /// cannot follow a clone which shares memory.
+    package static let standard: SpawnMethod =
+        getenv("EXECSTREAM_SPAWN_BY_FORK") == nil ? .automatic : .fork
 }
 
 /// Who keeps count of the children that are made by starts. Any thread.

@@ -15,6 +15,10 @@ package enum ThisProcess {
         }
     }
 
+    /// Makes the allocator return blocks of 512 KiB and more to the system when they are freed. By default,
+    /// it keeps blocks as large as the largest that was ever freed: a server would keep its peak.
+    package static func returnFreedMemory() { el_return_freed_memory() }
+
     /// Has a crash end the process without a report: the one of Swift's runtime prints memory, and so
     /// secrets, to stderr. The runtime has set its handlers before `main`; what was ignored stays so.
     package static func forgoCrashReports() {

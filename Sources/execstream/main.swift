@@ -9,6 +9,7 @@ internal import Kernel
 ThisProcess.forgoCrashReports()
 // Before anything is opened.
 ThisProcess.completeStandardDescriptors()
+ThisProcess.returnFreedMemory()
 let words = Array(CommandLine.arguments.dropFirst())
 // Before any thread is made: one that is made earlier would still be killed by them.
 SignalSource.block(Program.blockedSignals(for: words))

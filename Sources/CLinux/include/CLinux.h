@@ -123,5 +123,7 @@ int el_peek_ended_child(void);
 int el_collect_child(pid_t pid);
 /// Orphans of this process's descendants become its children.
 int el_become_subreaper(void);
+/// Makes the allocator return large blocks to the system when they are freed.
+void el_return_freed_memory(void);
 /// Raises the soft limit of open descriptors to the hard one; answers the soft limit then in force.
 int64_t el_raise_open_files(void);
